@@ -1,0 +1,47 @@
+//! What a person can ask for, and how a typed line becomes that.
+
+use crate::wire::{Nick, RoomName};
+
+use super::Term;
+
+/// What a front end asks of its node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Say a line in the current room.
+    Say(String),
+    /// Join a room and make it the current one.
+    Join(RoomName),
+    /// Leave a room; without a name the current one.
+    Leave(Option<RoomName>),
+    /// Make a joined room the current one.
+    Switch(RoomName),
+    /// List the joined rooms.
+    Rooms,
+    /// List who is in a room; without a name the current one.
+    Users(Option<RoomName>),
+    /// Say a line to these people only. Names as typed: in a mesh one may carry a tag (`bob#K7QD`).
+    Tell {
+        /// To whom; each gets it once however often named.
+        to: Vec<String>,
+        /// The line.
+        text: String,
+    },
+    /// Take another name.
+    Rename(Nick),
+    /// Show the last lines of the current room.
+    History(usize),
+    /// Set the topic of the current room, or show it.
+    Topic(Option<String>),
+    /// Get lines with this term from every open room.
+    Follow(Term),
+    /// No longer.
+    Unfollow(Term),
+    /// List the terms followed.
+    Following,
+    /// Show each link's figures.
+    Stats,
+    /// Everything said so far is to be delivered, then leave (end of input).
+    Finish,
+    /// Leave in order, telling everybody why.
+    Quit(Option<String>),
+}

@@ -1,0 +1,252 @@
+//! What a node tells its front ends. The JSON of `--json` is exactly these, see `ui/json.rs`.
+
+use std::net::SocketAddr;
+
+use crate::wire::{Epoch, NodeId, RoomName, Seq};
+
+use super::Term;
+
+/// Something a person may want to see.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A listener is up.
+    Listening {
+        /// `tcp`, `udp`.
+        transport: &'static str,
+        /// With the port that was picked.
+        addr: SocketAddr,
+    },
+    /// This node is in a room now.
+    Joined {
+        /// Which.
+        room: RoomName,
+        /// Under which name.
+        name: String,
+        /// Everybody there, this node included, sorted.
+        users: Vec<String>,
+    },
+    /// This node left a room.
+    Left {
+        /// Which.
+        room: RoomName,
+    },
+    /// The current room changed to one joined before.
+    Switched {
+        /// Which.
+        room: RoomName,
+    },
+    /// Somebody said something in a room.
+    Message(Said),
+    /// Somebody said something to this node only.
+    Private(Said),
+    /// Somebody came, went or changed names.
+    Presence {
+        /// Where.
+        room: RoomName,
+        /// Who; for a rename, under the old name.
+        name: String,
+        /// What happened.
+        change: Change,
+    },
+    /// The topic of a room: set just now, or as found on joining or asking.
+    Topic {
+        /// Where.
+        room: RoomName,
+        /// Who set it; empty when there is none.
+        from: String,
+        /// The topic; empty when there is none.
+        text: String,
+        /// Whether it was set just now.
+        changed: bool,
+    },
+    /// Who is in a room, sorted.
+    Users {
+        /// Where.
+        room: RoomName,
+        /// Names, sorted.
+        users: Vec<String>,
+    },
+    /// The rooms this node is in, sorted; the current one is named.
+    Rooms {
+        /// Sorted.
+        rooms: Vec<RoomName>,
+        /// The one that lines go to.
+        current: Option<RoomName>,
+    },
+    /// The terms followed, sorted.
+    Following {
+        /// Sorted.
+        terms: Vec<Term>,
+    },
+    /// This node changed its name.
+    Renamed {
+        /// From.
+        from: String,
+        /// To.
+        to: String,
+    },
+    /// How far a record of this node has come.
+    Sent {
+        /// Where it was said.
+        place: Place,
+        /// The run of this node.
+        epoch: Epoch,
+        /// Which record.
+        seq: Seq,
+        /// How far.
+        state: SentState,
+    },
+    /// Lines that can no longer be had: never a silent hole.
+    Gap {
+        /// Where.
+        place: Place,
+        /// Whose.
+        from: String,
+        /// First seq that is missing.
+        first: Seq,
+        /// Last seq that is missing.
+        last: Seq,
+    },
+    /// A link came up or went down.
+    Link {
+        /// The other end.
+        peer: String,
+        /// `tcp`, `udp`.
+        transport: &'static str,
+        /// What happened.
+        state: LinkState,
+    },
+    /// Figures of each link.
+    Stats {
+        /// One entry a link.
+        links: Vec<LinkFigures>,
+    },
+    /// Something was refused or failed; the node goes on.
+    Error(Trouble),
+    /// The node's connection to the world is over. The last event.
+    Closed {
+        /// `server_shutdown`, `quit`, `input_end`, or the code of the error before.
+        reason: &'static str,
+    },
+}
+
+/// A line that somebody said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    /// Where; for a private line the name of the one it was said to.
+    pub place: Place,
+    /// Who.
+    pub from: String,
+    /// Who, beyond doubt.
+    pub id: NodeId,
+    /// The author's run.
+    pub epoch: Epoch,
+    /// The author's count in this place.
+    pub seq: Seq,
+    /// The author's clock, unix milliseconds: shown, never trusted.
+    pub sent_at_ms: u64,
+    /// The words, as sent: clean them before they reach a terminal.
+    pub text: String,
+    /// Said before this node came.
+    pub historic: bool,
+    /// The term that brought it here from a room not joined.
+    pub followed: Option<Term>,
+}
+
+/// A public room, or one other person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A public room.
+    Room(RoomName),
+    /// Between this node and that person (for a line received: the name of this node).
+    Person(String),
+}
+
+/// What happened to somebody.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Came.
+    Join,
+    /// Went.
+    Leave,
+    /// The connection broke.
+    Lost {
+        /// Why.
+        reason: String,
+    },
+    /// Is now known as.
+    Rename {
+        /// The new name.
+        to: String,
+    },
+}
+
+/// How far a record has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SentState {
+    /// The server has it.
+    Accepted,
+    /// The server has it on disk.
+    Stored,
+    /// This many peers have it.
+    Delivered {
+        /// How many.
+        to: usize,
+    },
+}
+
+/// What happened to a link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LinkState {
+    /// It is up.
+    Up,
+    /// It is down.
+    Down {
+        /// Why.
+        reason: String,
+    },
+    /// It is being redialled.
+    Reconnecting {
+        /// The next try, milliseconds from now.
+        retry_in_ms: u64,
+    },
+}
+
+/// Figures of one link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkFigures {
+    /// The other end.
+    pub peer: String,
+    /// Its name.
+    pub name: String,
+    /// `tcp`, `udp`.
+    pub transport: &'static str,
+    /// Round trip of the last ping, microseconds.
+    pub rtt_us: Option<u64>,
+    /// Bytes given to the network.
+    pub bytes_sent: u64,
+    /// Bytes taken from it.
+    pub bytes_received: u64,
+    /// Messages sent.
+    pub messages_sent: u64,
+    /// Messages received.
+    pub messages_received: u64,
+}
+
+/// What went wrong, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// A stable word for scripts: `name_taken`.
+    pub code: &'static str,
+    /// What happened, one line.
+    pub message: String,
+    /// Why, or what to do; one line, may be empty.
+    pub hint: String,
+}
+
+impl Trouble {
+    /// An error with a hint.
+    pub fn new(code: &'static str, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { code, message: message.into(), hint: hint.into() }
+    }
+}

@@ -1,0 +1,6 @@
+//! Chat with or without a server, over links that lose, reorder and stall.
+
+pub mod app;
+pub mod node;
+pub mod transport;
+pub mod wire;

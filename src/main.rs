@@ -1,0 +1,3 @@
+//! The program under the name of the user's card: `node`.
+
+fn main() {}

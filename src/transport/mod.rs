@@ -1,0 +1,130 @@
+//! Whole messages between two nodes. This room knows bytes, lanes and keys; it does not know what a
+//! frame, a room or a name is (see ARCHITECTURE.md, "Who may see whom").
+//!
+//! A transport is one file that implements [`Transport`], [`Listener`], [`LinkTx`] and [`LinkRx`], and
+//! passes the conformance suite in `tests/transport.rs`.
+
+mod error;
+mod lane;
+
+use std::{fmt, io, net::SocketAddr};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+pub use error::{By, CloseCode, CloseReason, LinkError, Undelivered};
+pub use lane::{Class, Lane};
+
+/// Bytes of the longest message a transport carries: 16 MiB. One more is refused with
+/// [`LinkError::TooLong`].
+pub const MAX_MESSAGE_BYTES: usize = 16 << 20;
+
+/// Bytes of a close reason's text that travel; the rest is cut.
+pub const MAX_CLOSE_TEXT: usize = 256;
+
+/// A way to carry messages: TCP, our UDP, this process's memory.
+#[async_trait]
+pub trait Transport: fmt::Debug + Send + Sync + 'static {
+    /// The name on the command line and in reports: `tcp`, `udp`, `memory`.
+    fn name(&self) -> &'static str;
+
+    /// Waits for links at `addr`; port 0 picks a free one.
+    async fn listen(&self, addr: SocketAddr) -> io::Result<Box<dyn Listener>>;
+
+    /// Makes a link to `addr`. Ends within [`HANDSHAKE_TIMEOUT`] of an answer, and gives up after
+    /// the transport's own patience without one.
+    async fn dial(&self, addr: SocketAddr) -> Result<Link, LinkError>;
+}
+
+/// The accepting side of a transport.
+#[async_trait]
+pub trait Listener: fmt::Debug + Send {
+    /// Where it listens, with the port that was picked.
+    fn local_addr(&self) -> SocketAddr;
+
+    /// The next link whose handshake succeeded. Handshakes run beside each other, bounded in number
+    /// and time: a stuck stranger stops nobody. An error means the listener is of no further use.
+    /// Cancel safe.
+    async fn accept(&mut self) -> io::Result<Link>;
+}
+
+/// Who is at the other end.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// The address as this side sees it.
+    pub addr: SocketAddr,
+    /// The Ed25519 public key in SPKI form (44 bytes, RFC 8410), proven in the handshake.
+    /// `None` on a link without authentication.
+    pub key: Option<Bytes>,
+}
+
+/// One established link: two halves that may live in different tasks.
+#[derive(Debug)]
+pub struct Link {
+    /// Who is at the other end.
+    pub peer: Peer,
+    /// The sending half.
+    pub tx: Box<dyn LinkTx>,
+    /// The receiving half.
+    pub rx: Box<dyn LinkRx>,
+}
+
+/// The sending half of a link. Dropping it without [`close`](LinkTx::close) is an abrupt end: the
+/// other side sees [`LinkError::Lost`].
+#[async_trait]
+pub trait LinkTx: fmt::Debug + Send + Sync {
+    /// Accepts one message for `lane`; waits while the lane's class has no room. `&self`, so that a
+    /// bulk send that waits does not hold up chat. Not cancel safe only in this sense: a dropped
+    /// future may or may not have accepted its message, never half of it.
+    ///
+    /// # Errors
+    /// [`LinkError::TooLong`] above [`MAX_MESSAGE_BYTES`]; [`LinkError::Closed`] after a close by
+    /// either side; [`LinkError::Lost`] when the link broke.
+    async fn send(&self, lane: Lane, message: Bytes) -> Result<(), LinkError>;
+
+    /// Delivers every message that was accepted, on every lane, tells the other side why, and ends
+    /// when its application has consumed them all, that is, has asked for the message after the last.
+    ///
+    /// # Errors
+    /// [`Undelivered`] when the other application left before, the link broke, or nothing moved for
+    /// [`CLOSE_TIMEOUT`].
+    async fn close(&self, reason: CloseReason) -> Result<(), Undelivered>;
+
+    /// Counters since the link came up.
+    fn stats(&self) -> LinkStats {
+        LinkStats::default()
+    }
+}
+
+/// The receiving half of a link. Dropping it tells a closing peer how much was consumed.
+#[async_trait]
+pub trait LinkRx: fmt::Debug + Send {
+    /// The next message of any lane, or `None` once the other side closed in order and everything
+    /// it sent has been handed out. Cancel safe: a dropped future loses no message.
+    ///
+    /// # Errors
+    /// [`LinkError::Lost`] when the link ended without a close.
+    async fn recv(&mut self) -> Result<Option<Bytes>, LinkError>;
+}
+
+/// Counters of one link.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LinkStats {
+    /// Messages accepted from this side's application.
+    pub messages_sent: u64,
+    /// Messages handed to this side's application.
+    pub messages_received: u64,
+    /// Bytes given to the network, framing and seal included.
+    pub bytes_sent: u64,
+    /// Bytes taken from the network, framing and seal included.
+    pub bytes_received: u64,
+}
+
+/// How long a handshake may take, first byte included.
+pub const HANDSHAKE_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// How long a link may make no progress while it has something to write before it counts as lost.
+pub const STALL_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// How long [`LinkTx::close`] waits without any progress of the other side.
+pub const CLOSE_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
