@@ -1,12 +1,27 @@
 //! Rooms, logs, who hears what. Pure: time and chance come in as arguments, nothing here waits,
 //! reads a clock or touches a socket (see ARCHITECTURE.md).
 
+mod backoff;
+mod client;
 mod command;
 mod event;
+mod feed;
+mod history;
+mod hub;
+pub mod limits;
+pub mod log;
 mod outcome;
+mod outgoing;
+pub mod room;
 mod term;
+mod topology;
+mod trouble;
 
+pub use backoff::Backoff;
+pub use client::{Client, ClientConfig};
 pub use command::Command;
 pub use event::{Change, Event, LinkFigures, LinkState, Place, Said, SentState, Trouble};
+pub use hub::{Hub, HubConfig};
 pub use outcome::Outcome;
 pub use term::{BadTerm, MAX_TERM_BYTES, Term};
+pub use topology::{Action, DialError, Input, LinkEnd, LinkId, Now, Topology};

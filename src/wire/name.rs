@@ -180,14 +180,14 @@ impl<'de> Deserialize<'de> for RoomName {
 /// The pair room names its two members, so that anybody can see who may read it: no membership list
 /// is needed to route or refuse.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Room {
+pub enum RoomId {
     /// Whoever joins.
     Public(RoomName),
     /// These two and nobody else.
     Pair(Pair),
 }
 
-impl Room {
+impl RoomId {
     /// The room between two nodes, the same from either side.
     pub fn between(a: NodeId, b: NodeId) -> Self {
         Self::Pair(Pair { low: a.min(b), high: a.max(b) })
@@ -210,7 +210,7 @@ impl Room {
     }
 }
 
-impl From<RoomName> for Room {
+impl From<RoomName> for RoomId {
     fn from(name: RoomName) -> Self {
         Self::Public(name)
     }
@@ -310,8 +310,8 @@ mod tests {
     #[test]
     fn is_a_pair_room_the_same_from_either_side() {
         let (a, b) = (NodeId([1; 32]), NodeId([2; 32]));
-        assert_eq!(Room::between(a, b), Room::between(b, a));
-        let room = Room::between(b, a);
+        assert_eq!(RoomId::between(a, b), RoomId::between(b, a));
+        let room = RoomId::between(b, a);
         assert_eq!(room.pair().unwrap().other(a), Some(b));
         assert_eq!(room.pair().unwrap().other(NodeId([3; 32])), None);
     }

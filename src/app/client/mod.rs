@@ -1,0 +1,299 @@
+//! A point of a star: one link to a server, redialled when it breaks; rooms, and what is said in them.
+//!
+//! A record is kept here until the server has taken it, and 10,000 records longer, so that a server
+//! that lost its memory gets them again. What comes from the server goes through a log per author:
+//! in order, once, and a hole is shown.
+
+mod commands;
+mod rooms;
+mod session;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    time::{Duration, Instant},
+};
+
+use rand::{SeedableRng as _, rngs::ChaCha12Rng};
+
+use crate::wire::{
+    Addr, ByeReason, Epoch, Frame, Hello, Member, Nick, NodeId, PublicKey, Role, RoomId, RoomName, VERSION,
+};
+
+use super::{
+    Action, Backoff, Event, Input, LinkId, Now, Outcome, Place, Term, Topology, Trouble,
+    limits::{MAX_MESSAGE_BYTES, MAX_UNSENT},
+    outgoing::Outgoing,
+    room::{Keep, Room},
+};
+
+/// The first pause before a lost server is dialled again.
+const RETRY_BASE: Duration = Duration::from_millis(100);
+
+/// The longest.
+const RETRY_CAP: Duration = Duration::from_secs(5);
+
+/// Nodes whose name is remembered.
+const MAX_PEOPLE: usize = 16_384;
+
+/// How a client is set up.
+#[derive(Clone, Debug)]
+pub struct ClientConfig {
+    /// Its public key.
+    pub key: PublicKey,
+    /// The name it would like.
+    pub nick: Nick,
+    /// Whether a person chose that name: then it is that or nothing.
+    pub nick_given: bool,
+    /// Its run.
+    pub epoch: Epoch,
+    /// Where the server is.
+    pub server: Addr,
+    /// Rooms to join at the start; the first is the current one.
+    pub rooms: Vec<RoomName>,
+    /// Whether to dial again a server that cannot be reached at the start or that shut down.
+    pub reconnect: bool,
+    /// How long the end of input waits for delivery.
+    pub linger: Duration,
+    /// Lines from before to see on joining.
+    pub history: u16,
+    /// For pauses.
+    pub seed: [u8; 32],
+}
+
+/// Where the link is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Dialing,
+    Waiting { until: Instant },
+    Greeting(LinkId),
+    Up(LinkId),
+    Over,
+}
+
+/// How far this client is in a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stay {
+    Joining,
+    In,
+    /// Will leave when everything said here was taken.
+    Leaving,
+    /// The server would not have it here.
+    Denied,
+}
+
+/// A room that this client is in.
+#[derive(Debug)]
+struct ClientRoom {
+    stay: Stay,
+    room: Room,
+    outgoing: Outgoing,
+    members: BTreeMap<NodeId, Nick>,
+    gathering: Vec<Member>,
+    topic: Option<(NodeId, String)>,
+    joined_at: Instant,
+    /// Whether lines from before were asked for already.
+    recalled: bool,
+}
+
+/// A client.
+#[derive(Debug)]
+pub struct Client {
+    config: ClientConfig,
+    me: NodeId,
+    nick: Nick,
+    tries: u32,
+    phase: Phase,
+    was_up: bool,
+    backoff: Backoff,
+    rng: ChaCha12Rng,
+    started: Option<Instant>,
+    max_message_bytes: usize,
+    rooms: BTreeMap<RoomId, ClientRoom>,
+    current: Option<RoomName>,
+    people: BTreeMap<NodeId, Nick>,
+    /// Private lines that wait to learn who somebody is.
+    lookups: BTreeMap<Nick, Vec<String>>,
+    terms: BTreeSet<Term>,
+    /// Answers still to come that a person asked for.
+    pages_awaited: usize,
+    renames_awaited: usize,
+    finish_by: Option<Instant>,
+    quitting: bool,
+    farewell: Option<ByeReason>,
+    refusal: Option<Trouble>,
+    actions: VecDeque<Action>,
+}
+
+impl Client {
+    /// A client that has not dialled yet.
+    pub fn new(config: ClientConfig) -> Self {
+        Self {
+            me: NodeId::of(&config.key),
+            nick: config.nick.clone(),
+            tries: 1,
+            phase: Phase::Dialing,
+            was_up: false,
+            backoff: Backoff::new(RETRY_BASE, RETRY_CAP),
+            rng: ChaCha12Rng::from_seed(config.seed),
+            started: None,
+            max_message_bytes: MAX_MESSAGE_BYTES,
+            rooms: BTreeMap::new(),
+            current: None,
+            people: BTreeMap::new(),
+            lookups: BTreeMap::new(),
+            terms: BTreeSet::new(),
+            pages_awaited: 0,
+            renames_awaited: 0,
+            finish_by: None,
+            quitting: false,
+            farewell: None,
+            refusal: None,
+            actions: VecDeque::new(),
+            config,
+        }
+    }
+
+    fn start(&mut self, now: Now) {
+        self.started = Some(now.instant);
+        for name in self.config.rooms.clone() {
+            self.current.get_or_insert_with(|| name.clone());
+            self.enter(RoomId::Public(name), now);
+        }
+        self.actions.push_back(Action::Dial(self.config.server));
+    }
+
+    /// Begins to be in a room; says so to the server if it is there.
+    fn enter(&mut self, id: RoomId, now: Now) {
+        let joined_at = match id {
+            // A private line may have been said any time since this client came.
+            RoomId::Pair(_) => self.started.unwrap_or(now.instant),
+            RoomId::Public(_) => now.instant,
+        };
+        let room = Room::new(id.clone(), Keep::NOTHING);
+        let outgoing = Outgoing::new(room.key(self.me, self.config.epoch));
+        let entered = ClientRoom {
+            stay: Stay::Joining,
+            room,
+            outgoing,
+            members: BTreeMap::new(),
+            gathering: Vec::new(),
+            topic: None,
+            joined_at,
+            recalled: id.public().is_none(),
+        };
+        self.rooms.insert(id.clone(), entered);
+        self.subscribe(&id, now.instant);
+    }
+
+    fn link(&self) -> Option<LinkId> {
+        match self.phase {
+            Phase::Up(link) => Some(link),
+            _ => None,
+        }
+    }
+
+    /// To the server, if the link is up; what must not be lost is said again when it is.
+    fn say(&mut self, frame: Frame) {
+        if let Some(link) = self.link() {
+            self.actions.push_back(Action::Send { to: vec![link], frame });
+        }
+    }
+
+    fn notify(&mut self, event: Event) {
+        self.actions.push_back(Action::Notify(event));
+    }
+
+    fn trouble(&mut self, code: &'static str, message: impl Into<String>, hint: impl Into<String>) {
+        self.notify(Event::Error(Trouble::new(code, message, hint)));
+    }
+
+    fn remember(&mut self, node: NodeId, nick: Nick) {
+        if self.people.len() < MAX_PEOPLE || self.people.contains_key(&node) {
+            self.people.insert(node, nick);
+        }
+    }
+
+    fn name_of(&self, node: NodeId) -> String {
+        if node == self.me {
+            return self.nick.to_string();
+        }
+        self.people.get(&node).map_or_else(|| format!("node-{}", node.tag()), Nick::to_string)
+    }
+
+    fn place_of(&self, id: &RoomId) -> Place {
+        match id {
+            RoomId::Public(name) => Place::Room(name.clone()),
+            RoomId::Pair(pair) => {
+                Place::Person(pair.other(self.me).map_or_else(String::new, |other| self.name_of(other)))
+            }
+        }
+    }
+
+    fn finish(&mut self, outcome: Outcome, reason: &'static str) {
+        if self.phase != Phase::Over {
+            self.phase = Phase::Over;
+            self.notify(Event::Closed { reason });
+            self.actions.push_back(Action::Finish(outcome));
+        }
+    }
+}
+
+impl Topology for Client {
+    fn hello(&self) -> Hello {
+        Hello {
+            version: VERSION,
+            role: Role::Client,
+            key: self.config.key,
+            nick: self.nick.clone(),
+            epoch: self.config.epoch,
+            listen: Vec::new(),
+            capabilities: 0,
+        }
+    }
+
+    fn handle_input(&mut self, input: Input, now: Now) {
+        match input {
+            Input::Start => self.start(now),
+            Input::LinkUp { link, hello, .. } => self.handle_link_up(link, &hello),
+            Input::LinkDown { link, end } => self.handle_link_down(link, &end, now),
+            Input::DialFailed { error, .. } => self.handle_dial_failed(error, now),
+            Input::Frame { link, frame } => self.handle_frame(link, frame, now),
+            Input::Command(command) => self.handle_command(command, now),
+            Input::LinkFull { refused, .. } => self.handle_full(&refused),
+            Input::LinkRoom { .. } => self.pump_all(),
+        }
+        self.finish_if_done();
+    }
+
+    fn handle_timeout(&mut self, now: Now) {
+        if self.finish_by.is_some_and(|by| by <= now.instant) {
+            self.give_up_waiting();
+        }
+        if let Phase::Waiting { until } = self.phase
+            && until <= now.instant
+        {
+            self.phase = Phase::Dialing;
+            self.actions.push_back(Action::Dial(self.config.server));
+        }
+    }
+
+    fn poll_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        let retry = match self.phase {
+            Phase::Waiting { until } => Some(until),
+            Phase::Over => return None,
+            _ => None,
+        };
+        retry.into_iter().chain(self.finish_by).min()
+    }
+
+    fn is_ready(&self) -> bool {
+        let waiting: usize = self.rooms.values().map(|room| room.outgoing.waiting()).sum();
+        waiting < MAX_UNSENT
+    }
+}

@@ -1,0 +1,279 @@
+//! What the server says about rooms, and what this client says in them.
+
+use std::time::Instant;
+
+use crate::{
+    app::{
+        Change, Event, Now, Place, Said, SentState,
+        limits::ENTRIES_PER_FRAME,
+        log::Inserted,
+        trouble::refusal,
+    },
+    wire::{
+        ErrorCode, Frame, Kind, LogKey, Member, Nick, NodeId, Notice, Pair, PastLine, Record, RoomId, Seq,
+    },
+};
+
+use super::{Client, Stay};
+
+impl Client {
+    /// Tells the server that this client is in a room and how much of it it has.
+    pub(super) fn subscribe(&mut self, id: &RoomId, now: Instant) {
+        if self.link().is_none() {
+            return;
+        }
+        let Some(room) = self.rooms.get_mut(id).filter(|room| room.stay != Stay::Denied) else { return };
+        let age = now.saturating_duration_since(room.joined_at);
+        let age_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+        let history = if room.recalled { 0 } else { self.config.history };
+        let parts = room.room.vector().parts(ENTRIES_PER_FRAME);
+        let last = parts.len() - 1;
+        self.pages_awaited += usize::from(history > 0);
+        for (i, have) in parts.into_iter().enumerate() {
+            let (room, more) = (id.clone(), i < last);
+            self.say(Frame::Subscribe { room, have, age_ms, history, more });
+        }
+    }
+
+    pub(super) fn handle_room_frame(&mut self, frame: Frame, now: Now) {
+        match frame {
+            Frame::Record(record) => self.handle_record(record, now),
+            Frame::Start { log, seq } => {
+                let run = self.rooms.get_mut(&log.room).map(|room| {
+                    room.room.start_at(log.author, log.epoch, seq, now.instant)
+                });
+                self.show_run(run.unwrap_or_default(), false);
+            }
+            Frame::Gone { log, floor } => self.handle_gone(&log, floor, now.instant),
+            Frame::Ack { log, next, .. } => self.handle_ack(&log, next),
+            Frame::Refused { log, seq, code, detail } => self.handle_refused(&log, seq, code, &detail),
+            Frame::Joined { room, next, members, more } => self.handle_joined(&room, next, members, more),
+            Frame::Presence { room, node, nick, notice } => self.handle_presence(&room, node, nick, notice),
+            Frame::Author { node, nick, .. } => self.remember(node, nick),
+            Frame::Page { room, lines, last } => self.handle_page(&room, lines, last),
+            Frame::Topic { line } => self.handle_topic(line),
+            Frame::Pairs { pairs } => self.handle_pairs(pairs, now),
+            Frame::Found { nick, node } => self.handle_found(&nick, node, now),
+            Frame::Followed { line, term } => self.handle_followed(line, &term),
+            Frame::Nick { nick } => self.handle_renamed(nick),
+            // Of a mesh, or for the session below: nothing for a client.
+            _ => {}
+        }
+    }
+
+    fn handle_pairs(&mut self, pairs: Vec<Pair>, now: Now) {
+        for pair in pairs {
+            let id = RoomId::Pair(pair);
+            if pair.other(self.me).is_some() && !self.rooms.contains_key(&id) {
+                self.enter(id, now);
+            }
+        }
+    }
+
+    fn handle_joined(&mut self, id: &RoomId, next: Seq, members: Vec<Member>, more: bool) {
+        for member in &members {
+            self.remember(member.node, member.nick.clone());
+        }
+        let Some(room) = self.rooms.get_mut(id) else { return };
+        room.gathering.extend(members);
+        if more {
+            return;
+        }
+        room.members = room.gathering.drain(..).map(|member| (member.node, member.nick)).collect();
+        if room.stay == Stay::Joining {
+            room.stay = Stay::In;
+        }
+        let (start, log) = (room.outgoing.resume(next), room.outgoing.key().clone());
+        if let Some(seq) = start {
+            self.say(Frame::Start { log, seq });
+        }
+        if let Some(name) = id.public() {
+            let (room, name) = (name.clone(), self.nick.to_string());
+            let users = self.users_of(id);
+            self.notify(Event::Joined { room, name, users });
+        }
+        self.handle_ack_of(id, next);
+    }
+
+    fn handle_record(&mut self, record: Record, now: Now) {
+        if record.author == self.me {
+            return;
+        }
+        let Some(room) = self.rooms.get_mut(&record.room) else { return };
+        let (author, epoch, log) = (record.author, record.epoch, record.log());
+        match room.room.insert(record, now.instant) {
+            Ok(Inserted::Next(run)) => self.show_run(run, false),
+            Ok(Inserted::Held) => {
+                let hole = room.room.log(author, epoch).and_then(crate::app::log::Log::hole);
+                if let Some((from, upto)) = hole {
+                    self.say(Frame::Want { log, from, upto });
+                }
+            }
+            Ok(Inserted::Duplicate | Inserted::Fork | Inserted::Overflow) | Err(_) => {}
+        }
+    }
+
+    fn handle_gone(&mut self, log: &LogKey, floor: Seq, now: Instant) {
+        let Some(room) = self.rooms.get_mut(&log.room) else { return };
+        let (hole, run) = room.room.skip_to(log.author, log.epoch, floor, now);
+        if let Some((first, last)) = hole {
+            let (place, from) = (self.place_of(&log.room), self.name_of(log.author));
+            self.notify(Event::Gap { place, from, first, last });
+        }
+        self.show_run(run, false);
+    }
+
+    fn handle_ack(&mut self, log: &LogKey, next: Seq) {
+        if self.rooms.get(&log.room).is_some_and(|room| room.outgoing.key() == log) {
+            self.handle_ack_of(&log.room, next);
+        }
+    }
+
+    fn handle_ack_of(&mut self, id: &RoomId, next: Seq) {
+        let Some(room) = self.rooms.get_mut(id) else { return };
+        let epoch = self.config.epoch;
+        for seq in room.outgoing.accept(next) {
+            let place = self.place_of(id);
+            self.notify(Event::Sent { place, epoch, seq: Seq(seq), state: SentState::Accepted });
+        }
+        self.pump(id);
+    }
+
+    fn handle_refused(&mut self, log: &LogKey, seq: Seq, code: ErrorCode, detail: &str) {
+        let Some(room) = self.rooms.get_mut(&log.room).filter(|room| room.outgoing.key() == log) else { return };
+        if code == ErrorCode::BadSeq {
+            room.outgoing.rewind();
+        } else if room.outgoing.refuse(seq).is_some() {
+            self.notify(Event::Error(refusal(code, detail)));
+        }
+        self.pump(&log.room);
+    }
+
+    /// Sends what the window allows; leaves a room that was to be left when all is taken.
+    pub(super) fn pump(&mut self, id: &RoomId) {
+        let up = self.link().is_some();
+        let Some(room) = self.rooms.get_mut(id).filter(|_| up) else { return };
+        if !matches!(room.stay, Stay::In | Stay::Leaving) {
+            return;
+        }
+        let leaves = room.stay == Stay::Leaving && room.outgoing.waiting() == 0;
+        for record in room.outgoing.due() {
+            self.say(Frame::Record(record));
+        }
+        if leaves {
+            self.say(Frame::Unsubscribe { room: id.clone() });
+            self.rooms.remove(id);
+        }
+    }
+
+    pub(super) fn pump_all(&mut self) {
+        for id in self.rooms.keys().cloned().collect::<Vec<_>>() {
+            self.pump(&id);
+        }
+    }
+
+    /// The window is smaller than the outbox, but many rooms share it.
+    pub(super) fn handle_full(&mut self, refused: &[Frame]) {
+        for frame in refused {
+            if let Frame::Record(record) = frame
+                && let Some(room) = self.rooms.get_mut(&record.room)
+            {
+                room.outgoing.rewind();
+            }
+        }
+    }
+
+    fn handle_presence(&mut self, id: &RoomId, node: NodeId, nick: Nick, notice: Notice) {
+        let (Some(name), Some(room)) = (id.public(), self.rooms.get_mut(id)) else { return };
+        let change = match notice {
+            Notice::Join => Change::Join,
+            Notice::Leave => Change::Leave,
+            Notice::Lost { reason } => Change::Lost { reason },
+            Notice::Rename { .. } => Change::Rename { to: nick.to_string() },
+        };
+        let shown = match (&change, room.members.get(&node)) {
+            (Change::Rename { .. }, Some(old)) => old.to_string(),
+            _ => nick.to_string(),
+        };
+        if matches!(change, Change::Leave | Change::Lost { .. }) {
+            room.members.remove(&node);
+        } else {
+            room.members.insert(node, nick.clone());
+        }
+        self.remember(node, nick);
+        self.notify(Event::Presence { room: name.clone(), name: shown, change });
+    }
+
+    fn handle_page(&mut self, id: &RoomId, lines: Vec<PastLine>, last: bool) {
+        let Some(room) = self.rooms.get_mut(id) else { return };
+        room.recalled = true;
+        self.pages_awaited = self.pages_awaited.saturating_sub(usize::from(last));
+        for line in lines {
+            if line.record.author != self.me && !self.people.contains_key(&line.record.author) {
+                self.remember(line.record.author, line.nick.clone());
+            }
+            self.show(&line.record, true, None);
+        }
+    }
+
+    fn handle_topic(&mut self, line: PastLine) {
+        let (id, author, text) = (line.record.room.clone(), line.record.author, line.record.text());
+        let (Some(room), Some(entered)) = (id.public().cloned(), self.rooms.get_mut(&id)) else { return };
+        entered.topic = Some((author, text.clone()));
+        let from = line.nick.to_string();
+        self.notify(Event::Topic { room, from, text, changed: false });
+    }
+
+    fn handle_followed(&mut self, line: PastLine, term: &str) {
+        let Ok(term) = term.parse() else { return };
+        self.remember(line.record.author, line.nick);
+        self.show(&line.record, false, Some(term));
+    }
+
+    fn show_run(&mut self, run: Vec<Record>, historic: bool) {
+        for record in run {
+            self.show(&record, historic, None);
+        }
+    }
+
+    fn show(&mut self, record: &Record, historic: bool, followed: Option<crate::app::Term>) {
+        let from = self.name_of(record.author);
+        match (&record.room, record.kind) {
+            (RoomId::Public(room), Kind::TOPIC) => {
+                let (room, text) = (room.clone(), record.text());
+                if let Some(entered) = self.rooms.get_mut(&record.room) {
+                    entered.topic = Some((record.author, text.clone()));
+                }
+                self.notify(Event::Topic { room, from, text, changed: true });
+            }
+            (id, Kind::TEXT) => {
+                let place = match id {
+                    RoomId::Public(room) => Place::Room(room.clone()),
+                    RoomId::Pair(_) => Place::Person(self.nick.to_string()),
+                };
+                let said = Said {
+                    place,
+                    from,
+                    id: record.author,
+                    epoch: record.epoch,
+                    seq: record.seq,
+                    sent_at_ms: record.sent_at_ms,
+                    text: record.text(),
+                    historic,
+                    followed,
+                };
+                let private = id.public().is_none();
+                self.notify(if private { Event::Private(said) } else { Event::Message(said) });
+            }
+            // A kind of a newer version: not meant to be read.
+            _ => {}
+        }
+    }
+
+    pub(super) fn users_of(&self, id: &RoomId) -> Vec<String> {
+        let members = self.rooms.get(id).map(|room| room.members.values().collect::<Vec<_>>());
+        let mut nicks = members.unwrap_or_default();
+        nicks.sort();
+        nicks.into_iter().map(Nick::to_string).collect()
+    }
+}

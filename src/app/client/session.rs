@@ -1,0 +1,206 @@
+//! The link to the server: up, down, and how a client's life ends.
+
+use crate::{
+    app::{
+        Action, DialError, Event, LinkEnd, LinkId, LinkState, Now, Outcome,
+        trouble::{self, refusal},
+    },
+    wire::{ByeReason, ErrorCode, Frame, Hello, Kind, Nick, Role, RoomId},
+};
+
+use super::{Client, Phase, Stay};
+
+/// Names tried when nobody chose one: alice, alice2 … alice99.
+const MAX_TRIES: u32 = 99;
+
+impl Client {
+    pub(super) fn handle_link_up(&mut self, link: LinkId, hello: &Hello) {
+        self.farewell = None;
+        self.refusal = None;
+        if hello.role == Role::Server {
+            self.phase = Phase::Greeting(link);
+        } else {
+            self.phase = Phase::Greeting(link);
+            self.refusal = Some(refusal(ErrorCode::WrongRole, "that is a peer: --role peer --peers reaches it"));
+            self.close(link, ByeReason::Refused);
+        }
+    }
+
+    pub(super) fn handle_frame(&mut self, link: LinkId, frame: Frame, now: Now) {
+        let ours = matches!(self.phase, Phase::Greeting(l) | Phase::Up(l) if l == link);
+        if !ours {
+            return;
+        }
+        match frame {
+            Frame::Welcome { nick, max_message_bytes } => self.handle_welcome(link, nick, max_message_bytes, now),
+            Frame::Error { code, room, detail } => self.handle_error(link, code, room, &detail),
+            Frame::Bye { reason, .. } => self.farewell = Some(reason),
+            frame => self.handle_room_frame(frame, now),
+        }
+    }
+
+    fn handle_welcome(&mut self, link: LinkId, nick: Nick, max_message_bytes: u32, now: Now) {
+        self.nick = nick;
+        self.max_message_bytes = usize::try_from(max_message_bytes).unwrap_or(usize::MAX);
+        self.phase = Phase::Up(link);
+        self.was_up = true;
+        self.backoff.reset();
+        self.tell_link(LinkState::Up);
+        let rooms: Vec<RoomId> = self.rooms.keys().cloned().collect();
+        for id in rooms {
+            self.subscribe(&id, now.instant);
+        }
+        self.say_terms();
+        for nick in self.lookups.keys().cloned().collect::<Vec<_>>() {
+            self.say(Frame::Lookup { nick });
+        }
+    }
+
+    fn handle_error(&mut self, link: LinkId, code: ErrorCode, room: Option<RoomId>, detail: &str) {
+        if let Some(id) = room {
+            return self.handle_denied(&id, code, detail);
+        }
+        let greeting = self.phase == Phase::Greeting(link);
+        if !greeting {
+            self.renames_awaited = self.renames_awaited.saturating_sub(usize::from(code == ErrorCode::NameTaken));
+            return self.notify(Event::Error(refusal(code, detail)));
+        }
+        if code == ErrorCode::NameTaken && !self.config.nick_given && self.tries < MAX_TRIES {
+            self.tries += 1;
+            self.nick = self.config.nick.with_suffix(self.tries);
+            let frame = Frame::Nick { nick: self.nick.clone() };
+            return self.actions.push_back(Action::Send { to: vec![link], frame });
+        }
+        self.refusal = Some(refusal(code, detail));
+        self.close(link, ByeReason::Refused);
+    }
+
+    fn handle_denied(&mut self, id: &RoomId, code: ErrorCode, detail: &str) {
+        let Some(room) = self.rooms.get_mut(id) else { return };
+        room.stay = Stay::Denied;
+        if self.current.as_ref() == id.public() {
+            self.current = self.rooms.iter().filter(|(_, r)| r.stay != Stay::Denied).find_map(|(id, _)| id.public().cloned());
+        }
+        if !self.rooms.get(id).is_some_and(|room| room.recalled) {
+            self.pages_awaited = self.pages_awaited.saturating_sub(1);
+        }
+        let reason = refusal(code, detail);
+        let name = id.public().map_or_else(|| "the private room".to_owned(), |name| format!("room {name}"));
+        let message = format!("cannot join {name}: {}", reason.message);
+        self.trouble(reason.code, message, reason.hint);
+    }
+
+    pub(super) fn handle_link_down(&mut self, link: LinkId, end: &LinkEnd, now: Now) {
+        if !matches!(self.phase, Phase::Greeting(l) | Phase::Up(l) if l == link) {
+            return;
+        }
+        self.pages_awaited = 0;
+        self.renames_awaited = 0;
+        for room in self.rooms.values_mut().filter(|room| room.stay == Stay::In) {
+            room.stay = Stay::Joining;
+        }
+        if self.quitting {
+            return self.finish(Outcome::Done, "quit");
+        }
+        if let Some(trouble) = self.refusal.take()
+            && !self.was_up
+        {
+            return self.finish(Outcome::Refused(trouble), "refused");
+        }
+        match self.farewell {
+            Some(ByeReason::Replaced) => self.finish(Outcome::Refused(trouble::identity_twice()), "identity_twice"),
+            Some(ByeReason::Shutdown) if !self.config.reconnect => self.end_with_server(),
+            _ => {
+                self.tell_link(LinkState::Down { reason: end.reason.clone() });
+                self.retry(now);
+            }
+        }
+    }
+
+    fn end_with_server(&mut self) {
+        let lines = self.undelivered();
+        let outcome = if lines.is_empty() { Outcome::Done } else { Outcome::Undelivered(lines) };
+        self.finish(outcome, "server_shutdown");
+    }
+
+    pub(super) fn handle_dial_failed(&mut self, error: DialError, now: Now) {
+        if self.phase != Phase::Dialing {
+            return;
+        }
+        if self.quitting {
+            return self.finish(Outcome::Done, "quit");
+        }
+        match error {
+            DialError::IdentityChanged(trouble) => {
+                self.finish(Outcome::IdentityChanged(trouble), "identity_changed");
+            }
+            DialError::Refused(trouble) if !self.was_up => self.finish(Outcome::Refused(trouble), "refused"),
+            DialError::Unreachable(trouble) if !self.was_up && !self.config.reconnect => {
+                self.finish(Outcome::Unreachable(trouble), "unreachable");
+            }
+            DialError::Refused(_) | DialError::Unreachable(_) => self.retry(now),
+        }
+    }
+
+    fn retry(&mut self, now: Now) {
+        let pause = self.backoff.next(&mut self.rng);
+        self.phase = Phase::Waiting { until: now.instant + pause };
+        let retry_in_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+        self.tell_link(LinkState::Reconnecting { retry_in_ms });
+    }
+
+    fn tell_link(&mut self, state: LinkState) {
+        let server = self.config.server;
+        self.notify(Event::Link { peer: server.socket.to_string(), transport: server.scheme.as_str(), state });
+    }
+
+    pub(super) fn close(&mut self, link: LinkId, reason: ByeReason) {
+        self.actions.push_back(Action::Close { link, reason, detail: String::new() });
+    }
+
+    pub(super) fn quit(&mut self) {
+        self.quitting = true;
+        match self.phase {
+            Phase::Up(link) | Phase::Greeting(link) => self.close(link, ByeReason::Quit),
+            Phase::Waiting { .. } | Phase::Dialing => self.finish(Outcome::Done, "quit"),
+            Phase::Over => {}
+        }
+    }
+
+    /// After the end of input: leaves as soon as all that was said is taken and all that was asked is
+    /// answered.
+    pub(super) fn finish_if_done(&mut self) {
+        let settled = |stay| matches!(stay, Stay::In | Stay::Denied);
+        let idle = self.lookups.is_empty() && self.pages_awaited == 0 && self.renames_awaited == 0;
+        let taken = self.rooms.values().all(|room| {
+            settled(room.stay) && (room.stay == Stay::Denied || room.outgoing.waiting() == 0)
+        });
+        let Some(link) = self.link().filter(|_| self.finish_by.is_some() && !self.quitting) else { return };
+        if !(idle && taken) {
+            return;
+        }
+        if self.undelivered().is_empty() {
+            self.quitting = true;
+            self.close(link, ByeReason::Quit);
+        } else {
+            self.give_up_waiting();
+        }
+    }
+
+    pub(super) fn give_up_waiting(&mut self) {
+        self.finish_by = None;
+        if let Some(link) = self.link() {
+            self.close(link, ByeReason::Quit);
+        }
+        let lines = self.undelivered();
+        let outcome = if lines.is_empty() { Outcome::Done } else { Outcome::Undelivered(lines) };
+        self.finish(outcome, "input_end");
+    }
+
+    /// Lines that nobody is known to have taken.
+    fn undelivered(&self) -> Vec<String> {
+        let records = self.rooms.values().flat_map(|room| room.outgoing.untaken());
+        let lines = records.filter(|record| record.kind == Kind::TEXT).map(crate::wire::Record::text);
+        lines.chain(self.lookups.values().flatten().cloned()).collect()
+    }
+}

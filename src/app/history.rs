@@ -1,0 +1,31 @@
+//! Lines out of the past, as frames.
+
+use std::collections::BTreeMap;
+
+use crate::wire::{Frame, Nick, NodeId, PastLine, Record, RoomId};
+
+use super::limits::PAGE_BYTES;
+
+/// A record with its author's name, if that is known.
+pub(super) fn past_line(record: Record, known: &BTreeMap<NodeId, Nick>) -> Option<PastLine> {
+    let nick = known.get(&record.author)?.clone();
+    Some(PastLine { nick, key: None, record })
+}
+
+/// Lines in as many frames as they need, at least one.
+pub(super) fn page_frames(room: &RoomId, lines: Vec<PastLine>) -> Vec<Frame> {
+    let mut pages = vec![Vec::new()];
+    let mut bytes = 0;
+    for line in lines {
+        let len = line.record.body.len() + 256;
+        if bytes > 0 && bytes + len > PAGE_BYTES {
+            pages.push(Vec::new());
+            bytes = 0;
+        }
+        bytes += len;
+        pages.last_mut().into_iter().for_each(|page| page.push(line.clone()));
+    }
+    let last = pages.len() - 1;
+    let frame = |(i, lines)| Frame::Page { room: room.clone(), lines, last: i == last };
+    pages.into_iter().enumerate().map(frame).collect()
+}

@@ -1,0 +1,136 @@
+//! Every bound of this room, in one place. A refusal names its limit.
+
+use std::time::Duration;
+
+use crate::wire::MAX_BODY_BYTES;
+
+/// Clients a server takes, unless told otherwise.
+pub const MAX_CLIENTS: usize = 1_000;
+
+/// Bytes of the longest message, unless told otherwise; at most
+/// [`MAX_BODY_BYTES`](crate::wire::MAX_BODY_BYTES).
+pub const MAX_MESSAGE_BYTES: usize = 16 << 10;
+
+/// Public rooms a server holds, unless told otherwise.
+pub const MAX_ROOMS: usize = 1_000;
+
+/// Pair rooms a node holds; the one that was silent longest makes way.
+pub const MAX_PAIRS: usize = 4_096;
+
+/// Rooms that one identity may be in at a time.
+pub const MAX_ROOMS_PER_NODE: usize = 64;
+
+/// Members of one room.
+pub const MAX_MEMBERS: usize = 5_000;
+
+/// Links from one address at a server or peer; loopback is exempt.
+pub const MAX_LINKS_PER_ADDRESS: usize = 16;
+
+/// Terms that one node may follow.
+pub const MAX_TERMS: usize = 64;
+
+/// Records kept in memory per room.
+pub const KEEP_RECORDS: usize = 10_000;
+
+/// Bytes of records kept in memory per room.
+pub const KEEP_BYTES: usize = 16 << 20;
+
+/// Bytes of records kept in memory over all rooms.
+pub const KEEP_BYTES_TOTAL: usize = 256 << 20;
+
+/// One author's share of what a room keeps: 1 / this. A flood pushes out its own author's past.
+pub const AUTHOR_SHARE: usize = 4;
+
+/// Authors that a room keeps logs of.
+pub const MAX_AUTHORS: usize = 4_096;
+
+/// Runs that a room keeps logs of, per author; the oldest makes way.
+pub const MAX_EPOCHS: usize = 4;
+
+/// Records held back per log while one before them is missing.
+pub const MAX_HELD: usize = 64;
+
+/// Records of a client that its server has not acknowledged.
+pub const WINDOW: u64 = 256;
+
+/// Own records that wait for a server or peer before the front end has to wait.
+pub const MAX_UNSENT: usize = 10_000;
+
+/// Lines shown on joining a room.
+pub const HISTORY_ON_JOIN: u16 = 50;
+
+/// Lines that one request for history can bring.
+pub const MAX_HISTORY: u16 = 1_000;
+
+/// Bytes of past lines put into one frame.
+pub const PAGE_BYTES: usize = 32 << 10;
+
+/// Entries of a vector, and members of a room, put into one frame.
+pub const ENTRIES_PER_FRAME: usize = 500;
+
+/// Records handed to one link before it is asked whether there is room for more.
+pub const FEED_BATCH: usize = 64;
+
+/// Frames that wait for one link.
+pub const OUTBOX_FRAMES: usize = 1_024;
+
+/// Bytes that wait for one link.
+pub const OUTBOX_BYTES: usize = 1 << 20;
+
+/// How long a server waits for another name after it refused one.
+pub const NAME_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Private lines that wait for the server to say who somebody is.
+pub const MAX_LOOKUPS: usize = 64;
+
+/// Addresses of other peers that a peer remembers.
+pub const MAX_ADDRESSES: usize = 1_024;
+
+/// Addresses of itself that a peer may announce.
+pub const MAX_LISTEN: usize = 8;
+
+/// Addresses put into one frame of peer exchange.
+pub const MAX_PEERS_PER_FRAME: usize = 32;
+
+/// Dials under way at a time.
+pub const MAX_DIALS: usize = 8;
+
+/// Links that a peer holds; one more is turned away.
+pub const MAX_NEIGHBOURS: usize = 256;
+
+/// How long a peer waits for a record that it asked for before it asks elsewhere.
+pub const WANT_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long a peer gathers acknowledgements before it sends them.
+pub const ACK_DELAY: Duration = Duration::from_millis(20);
+
+/// Between two comparisons of digests with a neighbour, while people talk.
+pub const DIGEST_PERIOD: Duration = Duration::from_secs(2);
+
+/// Between two comparisons of digests with a neighbour, in silence.
+pub const DIGEST_PERIOD_QUIET: Duration = Duration::from_secs(30);
+
+/// What a subscriber is owed reaches back this much further than it says: the time its words took.
+pub const AGE_SLACK: Duration = Duration::from_secs(1);
+
+/// How long a restarted server waits for the author of records that only others remember.
+pub const HEARSAY_PATIENCE: Duration = Duration::from_secs(30);
+
+/// What can be set from the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// See [`MAX_CLIENTS`].
+    pub max_clients: usize,
+    /// See [`MAX_MESSAGE_BYTES`].
+    pub max_message_bytes: usize,
+    /// See [`MAX_ROOMS`].
+    pub max_rooms: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { max_clients: MAX_CLIENTS, max_message_bytes: MAX_MESSAGE_BYTES, max_rooms: MAX_ROOMS }
+    }
+}
+
+const _: () = assert!(MAX_MESSAGE_BYTES <= MAX_BODY_BYTES, "a message fits a record");

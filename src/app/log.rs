@@ -1,0 +1,187 @@
+//! One author's records in one room during one run: where order, dedupe and gaps are decided, for
+//! every topology.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Instant,
+};
+
+use crate::wire::{Record, RecordHash, Seq};
+
+use super::limits::MAX_HELD;
+
+/// What became of a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Inserted {
+    /// It was the next one; these are in order now, it and those held back behind it.
+    Next(Vec<Record>),
+    /// It waits for one before it.
+    Held,
+    /// It was here before.
+    Duplicate,
+    /// It claims a place that another record has, or follows another past: its author said two
+    /// things at once, or somebody copied a key. The first stays.
+    Fork,
+    /// It is too far ahead to wait for; it can be asked for again.
+    Overflow,
+}
+
+/// A record and when it came.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    /// The record.
+    pub record: Record,
+    /// When it came to this node.
+    pub arrived: Instant,
+}
+
+/// One log. Holds what is in order, as long as the room keeps it, and a few records that are not.
+#[derive(Clone, Debug, Default)]
+pub struct Log {
+    next: Seq,
+    touched: bool,
+    last_hash: Option<RecordHash>,
+    kept: VecDeque<Kept>,
+    kept_bytes: usize,
+    held: BTreeMap<Seq, Record>,
+}
+
+impl Log {
+    /// The next seq wanted.
+    pub const fn next(&self) -> Seq {
+        self.next
+    }
+
+    /// The first seq that is kept; equals [`next`](Self::next) when none is.
+    pub fn floor(&self) -> Seq {
+        Seq(self.next.0 - self.kept.len() as u64)
+    }
+
+    /// Bytes of the bodies kept.
+    pub const fn kept_bytes(&self) -> usize {
+        self.kept_bytes
+    }
+
+    /// Whether a record before those held back is missing.
+    pub fn hole(&self) -> Option<(Seq, Seq)> {
+        self.held.keys().next().map(|&first| (self.next, first))
+    }
+
+    /// Takes a record in.
+    pub fn insert(&mut self, record: Record, now: Instant) -> Inserted {
+        if record.seq < self.next {
+            return if self.contradicts(&record) { Inserted::Fork } else { Inserted::Duplicate };
+        }
+        if record.seq > self.next {
+            return self.hold(record);
+        }
+        if !self.follows(&record) {
+            return Inserted::Fork;
+        }
+        self.push(record.clone(), now);
+        let mut run = vec![record];
+        run.extend(self.release(now));
+        Inserted::Next(run)
+    }
+
+    /// Begins at `seq` instead of 0, if nothing was taken in yet. Returns what this puts in order.
+    pub fn start_at(&mut self, seq: Seq, now: Instant) -> Vec<Record> {
+        if self.touched || seq <= self.next {
+            return Vec::new();
+        }
+        self.jump(seq, now)
+    }
+
+    /// Gives up what is missing below `floor`. Returns the hole, if there is one, and what this puts
+    /// in order.
+    pub fn skip_to(&mut self, floor: Seq, now: Instant) -> (Option<(Seq, Seq)>, Vec<Record>) {
+        let Some(last) = floor.prev().filter(|&last| last >= self.next) else {
+            return (None, Vec::new());
+        };
+        let hole = (self.next, last);
+        let run = self.jump(floor, now);
+        (Some(hole), run)
+    }
+
+    /// Records kept from `from` on.
+    pub fn read(&self, from: Seq) -> impl Iterator<Item = &Kept> {
+        let skip = from.0.saturating_sub(self.floor().0);
+        self.kept.iter().skip(usize::try_from(skip).unwrap_or(usize::MAX))
+    }
+
+    /// The record at `seq`, if it is kept.
+    pub fn get(&self, seq: Seq) -> Option<&Kept> {
+        let index = seq.0.checked_sub(self.floor().0)?;
+        self.kept.get(usize::try_from(index).ok()?)
+    }
+
+    /// The first seq that arrived after `cut`; [`next`](Self::next) if none did.
+    pub fn first_after(&self, cut: Instant) -> Seq {
+        let before = self.kept.partition_point(|kept| kept.arrived <= cut);
+        Seq(self.floor().0 + before as u64)
+    }
+
+    /// What the next record of this log must name as the one before.
+    pub const fn last_hash(&self) -> Option<RecordHash> {
+        self.last_hash
+    }
+
+    /// Lets go of the oldest record kept; returns its bytes.
+    pub fn forget_oldest(&mut self) -> Option<usize> {
+        let bytes = self.kept.pop_front()?.record.body.len();
+        self.kept_bytes -= bytes;
+        Some(bytes)
+    }
+
+    fn push(&mut self, record: Record, now: Instant) {
+        self.touched = true;
+        self.next = record.seq.next();
+        self.last_hash = record.signature.map(|_| record.hash());
+        self.kept_bytes += record.body.len();
+        self.kept.push_back(Kept { record, arrived: now });
+    }
+
+    fn hold(&mut self, record: Record) -> Inserted {
+        if let Some(held) = self.held.get(&record.seq) {
+            return if *held == record { Inserted::Duplicate } else { Inserted::Fork };
+        }
+        if self.held.len() >= MAX_HELD {
+            return Inserted::Overflow;
+        }
+        self.held.insert(record.seq, record);
+        Inserted::Held
+    }
+
+    fn release(&mut self, now: Instant) -> Vec<Record> {
+        let mut run = Vec::new();
+        while let Some(record) = self.held.remove(&self.next) {
+            if !self.follows(&record) {
+                break;
+            }
+            self.push(record.clone(), now);
+            run.push(record);
+        }
+        run
+    }
+
+    fn jump(&mut self, seq: Seq, now: Instant) -> Vec<Record> {
+        self.touched = true;
+        self.next = seq;
+        self.last_hash = None;
+        self.kept.clear();
+        self.kept_bytes = 0;
+        self.held = self.held.split_off(&seq);
+        self.release(now)
+    }
+
+    fn contradicts(&self, record: &Record) -> bool {
+        self.get(record.seq).is_some_and(|kept| kept.record != *record)
+    }
+
+    fn follows(&self, record: &Record) -> bool {
+        match (self.last_hash, record.signature) {
+            (Some(hash), Some(signature)) => signature.prev == hash,
+            _ => true,
+        }
+    }
+}

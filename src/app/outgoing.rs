@@ -1,0 +1,109 @@
+//! A client's own log in one room: what is said but not yet taken, and what may have to be said again
+//! to a server that lost it.
+
+use std::collections::VecDeque;
+
+use crate::wire::{LogKey, Record, Seq};
+
+use super::limits::{KEEP_RECORDS, WINDOW};
+
+/// A client's own log in one room.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    key: LogKey,
+    /// From `floor` to `next`, without holes.
+    records: VecDeque<Record>,
+    floor: Seq,
+    accepted: Seq,
+    /// Up to here the front end was told.
+    reported: Seq,
+    sent: Seq,
+}
+
+impl Outgoing {
+    /// An empty log.
+    pub const fn new(key: LogKey) -> Self {
+        Self { key, records: VecDeque::new(), floor: Seq(0), accepted: Seq(0), reported: Seq(0), sent: Seq(0) }
+    }
+
+    /// Which log.
+    pub const fn key(&self) -> &LogKey {
+        &self.key
+    }
+
+    /// The seq of the next record to be said.
+    pub fn next(&self) -> Seq {
+        Seq(self.floor.0 + self.records.len() as u64)
+    }
+
+    /// Records that were not taken yet.
+    pub fn waiting(&self) -> usize {
+        usize::try_from(self.next().0 - self.accepted.0).unwrap_or(usize::MAX)
+    }
+
+    /// Says a record; its seq must be [`next`](Self::next).
+    pub fn append(&mut self, record: Record) {
+        debug_assert_eq!(record.seq, self.next());
+        self.records.push_back(record);
+    }
+
+    /// What may be sent now: the window is [`WINDOW`] records that were not taken.
+    pub fn due(&mut self) -> Vec<Record> {
+        let upto = self.next().min(Seq(self.accepted.0.saturating_add(WINDOW)));
+        let due = self.range(self.sent, upto).cloned().collect();
+        self.sent = self.sent.max(upto);
+        due
+    }
+
+    /// The server has everything below `next`. Returns the seqs that this is news for.
+    pub fn accept(&mut self, next: Seq) -> std::ops::Range<u64> {
+        self.accepted = self.accepted.max(next.min(self.next()));
+        self.sent = self.sent.max(self.accepted);
+        let news = self.reported.0..self.accepted.0.max(self.reported.0);
+        self.reported = Seq(news.end);
+        while self.floor < self.accepted && self.records.len() > KEEP_RECORDS {
+            self.records.pop_front();
+            self.floor = self.floor.next();
+        }
+        news
+    }
+
+    /// The link is new and its server expects `next`. Everything from there is due again; returns
+    /// the floor to name where the server lost more than is held here, or is new to this log.
+    pub fn resume(&mut self, next: Seq) -> Option<Seq> {
+        let from = next.max(self.floor).min(self.next());
+        self.sent = from;
+        self.accepted = self.accepted.min(from);
+        (next < self.floor).then_some(self.floor)
+    }
+
+    /// The server will not take the record at `seq`: it is taken out and what follows moves up.
+    pub fn refuse(&mut self, seq: Seq) -> Option<Record> {
+        if seq < self.accepted || seq >= self.sent {
+            return None;
+        }
+        let index = usize::try_from(seq.0.checked_sub(self.floor.0)?).ok()?;
+        let refused = self.records.remove(index)?;
+        for record in self.records.iter_mut().skip(index) {
+            record.seq = record.seq.prev().unwrap_or_default();
+        }
+        self.sent = seq;
+        Some(refused)
+    }
+
+    /// What the server skipped over is due again from `accepted`.
+    pub fn rewind(&mut self) {
+        self.sent = self.accepted;
+    }
+
+    /// Records that are not known to have been taken.
+    pub fn untaken(&self) -> impl Iterator<Item = &Record> {
+        self.range(self.accepted, self.next())
+    }
+
+    fn range(&self, from: Seq, upto: Seq) -> impl Iterator<Item = &Record> {
+        let skip = usize::try_from(from.0.saturating_sub(self.floor.0)).unwrap_or(usize::MAX);
+        let take = usize::try_from(upto.0.saturating_sub(from.0)).unwrap_or(usize::MAX);
+        self.records.iter().skip(skip).take(take)
+    }
+}

@@ -1,0 +1,261 @@
+//! The logs of one room and how much of them is kept.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Instant,
+};
+
+use crate::wire::{Epoch, HaveLog, Kind, LogKey, NodeId, Record, RoomId, Seq, Vector};
+
+use super::{
+    limits::{AUTHOR_SHARE, KEEP_BYTES, KEEP_RECORDS, MAX_AUTHORS, MAX_EPOCHS},
+    log::{Inserted, Kept, Log},
+};
+
+/// What a room keeps in memory.
+#[derive(Clone, Copy, Debug)]
+pub struct Keep {
+    /// Records.
+    pub records: usize,
+    /// Bytes of bodies.
+    pub bytes: usize,
+}
+
+impl Keep {
+    /// As much as a server or a peer keeps.
+    pub const ALL: Self = Self { records: KEEP_RECORDS, bytes: KEEP_BYTES };
+
+    /// Only how far each log has come: all that a client needs.
+    pub const NOTHING: Self = Self { records: 0, bytes: 0 };
+}
+
+/// The room has logs of as many authors as it can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooManyAuthors;
+
+/// The logs of one room.
+#[derive(Clone, Debug)]
+pub struct Room {
+    id: RoomId,
+    keep: Keep,
+    logs: BTreeMap<(NodeId, Epoch), Log>,
+    arrivals: VecDeque<(NodeId, Epoch, Seq)>,
+    kept_records: usize,
+    kept_bytes: usize,
+    lamport: u64,
+    topic: Option<Record>,
+}
+
+impl Room {
+    /// An empty room.
+    pub const fn new(id: RoomId, keep: Keep) -> Self {
+        Self {
+            id,
+            keep,
+            logs: BTreeMap::new(),
+            arrivals: VecDeque::new(),
+            kept_records: 0,
+            kept_bytes: 0,
+            lamport: 0,
+            topic: None,
+        }
+    }
+
+    /// Which room.
+    pub const fn id(&self) -> &RoomId {
+        &self.id
+    }
+
+    /// Bytes of the bodies kept.
+    pub const fn kept_bytes(&self) -> usize {
+        self.kept_bytes
+    }
+
+    /// Whether no log was ever begun.
+    pub fn is_empty(&self) -> bool {
+        self.logs.is_empty()
+    }
+
+    /// The record that set the topic; an empty body is none.
+    pub fn topic(&self) -> Option<&Record> {
+        self.topic.as_ref().filter(|record| !record.body.is_empty())
+    }
+
+    /// The log of an author's run.
+    pub fn log(&self, author: NodeId, epoch: Epoch) -> Option<&Log> {
+        self.logs.get(&(author, epoch))
+    }
+
+    /// The key of a log of this room.
+    pub fn key(&self, author: NodeId, epoch: Epoch) -> LogKey {
+        LogKey { room: self.id.clone(), author, epoch }
+    }
+
+    /// What a new record puts as its lamport time.
+    pub const fn next_lamport(&self) -> u64 {
+        self.lamport.saturating_add(1)
+    }
+
+    /// A record of this node's own that is kept elsewhere.
+    pub fn witness(&mut self, lamport: u64) {
+        self.lamport = self.lamport.max(lamport);
+    }
+
+    /// Takes a record in. The caller has checked that its author said it.
+    ///
+    /// # Errors
+    /// [`TooManyAuthors`]; nothing changed.
+    pub fn insert(&mut self, record: Record, now: Instant) -> Result<Inserted, TooManyAuthors> {
+        let (author, epoch) = (record.author, record.epoch);
+        let inserted = self.log_mut(author, epoch)?.insert(record, now);
+        if let Inserted::Next(run) = &inserted {
+            self.note(run);
+        }
+        Ok(inserted)
+    }
+
+    /// For this node the log begins at `seq`, if it was not begun. Returns what this puts in order.
+    pub fn start_at(&mut self, author: NodeId, epoch: Epoch, seq: Seq, now: Instant) -> Vec<Record> {
+        let run = self.log_mut(author, epoch).map(|log| log.start_at(seq, now)).unwrap_or_default();
+        self.note(&run);
+        run
+    }
+
+    /// Gives up what is missing of a log below `floor`; see [`Log::skip_to`].
+    pub fn skip_to(
+        &mut self,
+        author: NodeId,
+        epoch: Epoch,
+        floor: Seq,
+        now: Instant,
+    ) -> (Option<(Seq, Seq)>, Vec<Record>) {
+        let Ok(log) = self.log_mut(author, epoch) else { return (None, Vec::new()) };
+        let before = (log.next().0 - log.floor().0, log.kept_bytes());
+        let (hole, run) = log.skip_to(floor, now);
+        if hole.is_some() {
+            self.kept_records = self.kept_records.saturating_sub(usize::try_from(before.0).unwrap_or(0));
+            self.kept_bytes = self.kept_bytes.saturating_sub(before.1);
+        }
+        self.note(&run);
+        (hole, run)
+    }
+
+    /// How far each log has come.
+    pub fn vector(&self) -> Vector {
+        self.logs.iter().map(|(&(author, epoch), log)| (author, epoch, log.next())).collect()
+    }
+
+    /// Each log, and from where on somebody is owed it who has `have` and joined at `cut`: what comes
+    /// after what it has, or, of a log that it does not know, what was said since it joined.
+    pub fn owed(&self, have: &Vector, cut: Instant) -> Vec<HaveLog> {
+        let entry = |(&(author, epoch), log): (&(NodeId, Epoch), &Log)| {
+            let start = have.get(author, epoch).unwrap_or_else(|| log.first_after(cut));
+            HaveLog { author, epoch, start, next: log.next() }
+        };
+        self.logs.iter().map(entry).collect()
+    }
+
+    /// The last `count` lines that arrived by `cut`, oldest first. Only what is meant to be read.
+    pub fn last_lines(&self, count: usize, cut: Instant) -> Vec<&Record> {
+        let kept = |&(author, epoch, seq): &(NodeId, Epoch, Seq)| self.log(author, epoch)?.get(seq);
+        let is_line = |kept: &&Kept| kept.arrived <= cut && kept.record.kind == Kind::TEXT;
+        let newest_first = self.arrivals.iter().rev().filter_map(kept).filter(is_line);
+        let mut lines: Vec<&Record> = newest_first.take(count).map(|kept| &kept.record).collect();
+        lines.reverse();
+        lines
+    }
+
+    /// Lets go of the oldest record kept.
+    pub fn forget_oldest(&mut self) {
+        while let Some((author, epoch, seq)) = self.arrivals.pop_front() {
+            if self.forget(author, epoch, seq) {
+                return;
+            }
+        }
+    }
+
+    fn log_mut(&mut self, author: NodeId, epoch: Epoch) -> Result<&mut Log, TooManyAuthors> {
+        if !self.logs.contains_key(&(author, epoch)) {
+            self.make_way_for(author)?;
+        }
+        Ok(self.logs.entry((author, epoch)).or_default())
+    }
+
+    fn make_way_for(&mut self, author: NodeId) -> Result<(), TooManyAuthors> {
+        let span = (author, Epoch(0))..=(author, Epoch(u64::MAX));
+        let epochs = self.logs.range(span.clone()).count();
+        if epochs == 0 && self.logs.len() >= MAX_AUTHORS * MAX_EPOCHS {
+            return Err(TooManyAuthors);
+        }
+        if epochs >= MAX_EPOCHS {
+            let oldest = self.logs.range(span).next().map(|(&key, _)| key);
+            if let Some(log) = oldest.and_then(|key| self.logs.remove(&key)) {
+                self.kept_bytes -= log.kept_bytes();
+                self.kept_records -= usize::try_from(log.next().0 - log.floor().0).unwrap_or(0);
+            }
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, run: &[Record]) {
+        for record in run {
+            self.lamport = self.lamport.max(record.lamport);
+            self.note_topic(record);
+            self.arrivals.push_back((record.author, record.epoch, record.seq));
+            self.kept_records += 1;
+            self.kept_bytes += record.body.len();
+            self.enforce_share(record.author, record.epoch);
+        }
+        while self.kept_records > self.keep.records || self.kept_bytes > self.keep.bytes {
+            self.forget_oldest();
+        }
+        self.sweep();
+    }
+
+    /// Entries of records that a share pushed out lie about until then.
+    fn sweep(&mut self) {
+        if self.arrivals.len() > 2 * self.kept_records + 64 {
+            let logs = &self.logs;
+            self.arrivals.retain(|&(author, epoch, seq)| {
+                logs.get(&(author, epoch)).is_some_and(|log| log.get(seq).is_some())
+            });
+        }
+    }
+
+    fn note_topic(&mut self, record: &Record) {
+        let order = |r: &Record| (r.lamport, r.author);
+        let newer = self.topic.as_ref().is_none_or(|topic| order(topic) < order(record));
+        if record.kind == Kind::TOPIC && newer {
+            self.topic = Some(record.clone());
+        }
+    }
+
+    /// An author who fills the room pushes out its own past, not that of others.
+    fn enforce_share(&mut self, author: NodeId, epoch: Epoch) {
+        if self.logs.len() < 2 {
+            return;
+        }
+        while let Some(log) = self.logs.get(&(author, epoch)) {
+            let records = usize::try_from(log.next().0 - log.floor().0).unwrap_or(usize::MAX);
+            let over = records > self.keep.records / AUTHOR_SHARE || log.kept_bytes() > self.keep.bytes / AUTHOR_SHARE;
+            let full = self.kept_records >= self.keep.records || self.kept_bytes >= self.keep.bytes;
+            let floor = log.floor();
+            if !(over && full && self.forget(author, epoch, floor)) {
+                return;
+            }
+        }
+    }
+
+    /// Lets go of a record if it is the oldest kept of its log; the list of arrivals is cleaned as
+    /// it is passed.
+    fn forget(&mut self, author: NodeId, epoch: Epoch, seq: Seq) -> bool {
+        let Some(log) = self.logs.get_mut(&(author, epoch)) else { return false };
+        if log.floor() != seq {
+            return false;
+        }
+        let Some(bytes) = log.forget_oldest() else { return false };
+        self.kept_records -= 1;
+        self.kept_bytes -= bytes;
+        true
+    }
+}

@@ -1,0 +1,157 @@
+//! The seam between who hears what (here) and how bytes travel (elsewhere). Server, client and peer
+//! differ only in which of these machines they run.
+
+use std::{net::SocketAddr, time::Instant};
+
+use crate::wire::{Addr, ByeReason, Frame, Hello};
+
+use super::{Command, Event, Outcome, Trouble};
+
+/// One link, for its whole life. Never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LinkId(pub u64);
+
+/// The present, as told by the caller.
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    /// For timers.
+    pub instant: Instant,
+    /// Unix milliseconds, for people.
+    pub unix_ms: u64,
+}
+
+/// What happens to a topology.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// The node runs now. The first input, once.
+    Start,
+    /// A link is up and its other end has said who it is. Its key is proven where the link is sealed.
+    LinkUp {
+        /// The link.
+        link: LinkId,
+        /// Who is there.
+        hello: Hello,
+        /// Its address as seen from here.
+        addr: SocketAddr,
+        /// The address dialled; none where the other end dialled.
+        dialed: Option<Addr>,
+    },
+    /// A link is down.
+    LinkDown {
+        /// The link.
+        link: LinkId,
+        /// Why.
+        end: LinkEnd,
+    },
+    /// These frames found no room in the link's outbox and were dropped, as will be all records to
+    /// this link until `LinkRoom`.
+    LinkFull {
+        /// The link.
+        link: LinkId,
+        /// What was dropped, in order.
+        refused: Vec<Frame>,
+    },
+    /// There is room in a link's outbox again, or now that somebody waits for it.
+    LinkRoom {
+        /// The link.
+        link: LinkId,
+    },
+    /// The other end of a link said something.
+    Frame {
+        /// The link.
+        link: LinkId,
+        /// What.
+        frame: Frame,
+    },
+    /// A dial came to nothing.
+    DialFailed {
+        /// The address dialled.
+        addr: Addr,
+        /// Why.
+        error: DialError,
+    },
+    /// A front end asked for something.
+    Command(Command),
+}
+
+/// How a link ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkEnd {
+    /// Whether it was closed in order, by whichever side.
+    pub clean: bool,
+    /// In words.
+    pub reason: String,
+}
+
+/// Why a dial came to nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DialError {
+    /// Nobody answered, or not as a node; worth another try.
+    Unreachable(Trouble),
+    /// Another key than the pinned one answered.
+    IdentityChanged(Trouble),
+    /// A node answered that will not have this one: another version, plaintext against sealed.
+    Refused(Trouble),
+}
+
+impl DialError {
+    /// What to tell people.
+    pub const fn trouble(&self) -> &Trouble {
+        match self {
+            Self::Unreachable(trouble) | Self::IdentityChanged(trouble) | Self::Refused(trouble) => trouble,
+        }
+    }
+}
+
+/// What a topology wants done.
+#[derive(Clone, Debug)]
+pub enum Action {
+    /// Make a link; answered by `LinkUp` or `DialFailed`.
+    Dial(Addr),
+    /// Say something on some links.
+    Send {
+        /// Which.
+        to: Vec<LinkId>,
+        /// What.
+        frame: Frame,
+    },
+    /// Answer with `LinkRoom` as soon as the link's outbox has room.
+    AwaitRoom(LinkId),
+    /// Say good-bye and close in order, everything sent before included; answered by `LinkDown`.
+    Close {
+        /// Which.
+        link: LinkId,
+        /// Why.
+        reason: ByeReason,
+        /// In words.
+        detail: String,
+    },
+    /// Tell the front ends.
+    Notify(Event),
+    /// The life of this node is over.
+    Finish(Outcome),
+}
+
+/// A topology: who hears what. Every change is followed by a full drain of `poll_action` before the
+/// next.
+pub trait Topology: Send + std::fmt::Debug {
+    /// What this node says first on every link.
+    fn hello(&self) -> Hello;
+
+    /// Something happened.
+    fn handle_input(&mut self, input: Input, now: Now);
+
+    /// The time of `poll_timeout` has come. May be called early.
+    fn handle_timeout(&mut self, now: Now);
+
+    /// The next thing to do.
+    fn poll_action(&mut self) -> Option<Action>;
+
+    /// When to call `handle_timeout`.
+    fn poll_timeout(&self) -> Option<Instant>;
+
+    /// Whether commands are taken now; false while too much waits to be sent.
+    fn is_ready(&self) -> bool {
+        true
+    }
+}

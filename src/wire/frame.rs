@@ -1,0 +1,318 @@
+//! The frames that nodes exchange. Append only: on the wire a variant is its position.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Addr, ByeReason, Epoch, ErrorCode, LogKey, Nick, NodeId, Pair, PublicKey, Record, RoomId, Seq, Vector};
+
+/// The version of this list of frames.
+pub const VERSION: u16 = 1;
+
+/// What a node is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Role {
+    /// The centre of a star.
+    Server,
+    /// A point of a star.
+    Client,
+    /// A member of a mesh.
+    Peer,
+}
+
+/// The first frame each way on a link, and the only one before the other side's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// [`VERSION`]. Stays the first field for ever.
+    pub version: u16,
+    /// What the node is.
+    pub role: Role,
+    /// Its public key; on a sealed link the one proven in the handshake.
+    pub key: PublicKey,
+    /// The name it would like.
+    pub nick: Nick,
+    /// Its run.
+    pub epoch: Epoch,
+    /// Where it can be dialled; of a peer.
+    pub listen: Vec<Addr>,
+    /// Features beyond this version, one bit each; none yet.
+    pub capabilities: u32,
+}
+
+/// Somebody in a room.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// Who.
+    pub node: NodeId,
+    /// As called.
+    pub nick: Nick,
+}
+
+/// A record out of the past, with what is needed to show and verify it when its author is gone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PastLine {
+    /// The author's name, as far as the sender of this knows.
+    pub nick: Nick,
+    /// The author's key; in a mesh.
+    pub key: Option<PublicKey>,
+    /// What was said.
+    pub record: Record,
+}
+
+/// How far one log has come, and from where on the other side is owed it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HaveLog {
+    /// Whose.
+    pub author: NodeId,
+    /// Which run.
+    pub epoch: Epoch,
+    /// The first seq that was said after the other side joined.
+    pub start: Seq,
+    /// The next seq to come.
+    pub next: Seq,
+}
+
+/// What happened to a member of a room.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Notice {
+    /// Came.
+    Join,
+    /// Went.
+    Leave,
+    /// Its link broke.
+    Lost {
+        /// Why.
+        reason: String,
+    },
+    /// Took the name in the frame; this was the one before.
+    Rename {
+        /// The old name.
+        from: Nick,
+    },
+}
+
+/// How far the receiver of records has secured them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AckLevel {
+    /// A server took them and passes them on; it holds them in memory.
+    Accepted,
+    /// A server has them on disk.
+    Stored,
+    /// A peer has them.
+    Delivered,
+}
+
+/// What nodes say to each other. `docs/protocol.md` has a section for each.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Frame {
+    /// Who is speaking. First on every link.
+    Hello(Hello),
+    /// Server to client: admitted under this name.
+    Welcome {
+        /// The name.
+        nick: Nick,
+        /// Bytes of the longest body taken here.
+        max_message_bytes: u32,
+    },
+    /// Client to server: asks for a name; server to client: it is yours. Peer to peer: my name now.
+    Nick {
+        /// The name.
+        nick: Nick,
+    },
+    /// Other members of the mesh and where they listen.
+    Peers {
+        /// Each with its address.
+        peers: Vec<(NodeId, Addr)>,
+    },
+    /// The name and key of an author, before its records where they come from somebody else.
+    Author {
+        /// Who.
+        node: NodeId,
+        /// As called.
+        nick: Nick,
+        /// In a mesh: the key its records are signed with.
+        key: Option<PublicKey>,
+    },
+    /// I am in this room and have this much of it. Sent again after every break.
+    Subscribe {
+        /// Which room.
+        room: RoomId,
+        /// How far I have its logs.
+        have: Vector,
+        /// For how long I have been in it: I am owed what was said since.
+        age_ms: u64,
+        /// How many lines from before that I would like to see.
+        history: u16,
+        /// More parts of `have` follow.
+        more: bool,
+    },
+    /// I am no longer in this room. A server answers with the same.
+    Unsubscribe {
+        /// Which room.
+        room: RoomId,
+    },
+    /// Server to client: you are in this room now.
+    Joined {
+        /// Which room.
+        room: RoomId,
+        /// The seq of your log in it that I expect next.
+        next: Seq,
+        /// Who is in it.
+        members: Vec<Member>,
+        /// More members follow.
+        more: bool,
+    },
+    /// Server to client: something happened to a member.
+    Presence {
+        /// In which room.
+        room: RoomId,
+        /// Who.
+        node: NodeId,
+        /// As called now.
+        nick: Nick,
+        /// What.
+        notice: Notice,
+    },
+    /// Something said.
+    Record(Record),
+    /// For you this log begins here: what is before is from before your time, or (author to server)
+    /// no longer held.
+    Start {
+        /// Which log.
+        log: LogKey,
+        /// Its first seq.
+        seq: Seq,
+    },
+    /// What was before this seq is no longer held here.
+    Gone {
+        /// Which log.
+        log: LogKey,
+        /// The first seq that is held.
+        floor: Seq,
+    },
+    /// Everything below `next` of your log is secured this far.
+    Ack {
+        /// Which log.
+        log: LogKey,
+        /// The first seq that is not.
+        next: Seq,
+        /// How far.
+        level: AckLevel,
+    },
+    /// This record was not taken and its seq is not used up.
+    Refused {
+        /// Which log.
+        log: LogKey,
+        /// Which record.
+        seq: Seq,
+        /// Why.
+        code: ErrorCode,
+        /// The limit or name it concerns.
+        detail: String,
+    },
+    /// Peer to peer: how far I have each log of this room.
+    Have {
+        /// Which room.
+        room: RoomId,
+        /// Each log.
+        logs: Vec<HaveLog>,
+    },
+    /// Send me these records.
+    Want {
+        /// Of which log.
+        log: LogKey,
+        /// From here.
+        from: Seq,
+        /// Up to, without, here.
+        upto: Seq,
+    },
+    /// A digest of my vector of this room: if yours differs, answer with `Have`.
+    Digest {
+        /// Which room.
+        room: RoomId,
+        /// See [`Vector::digest`].
+        sum: u64,
+    },
+    /// Show me the last lines of this room.
+    History {
+        /// Which room.
+        room: RoomId,
+        /// How many.
+        limit: u16,
+    },
+    /// Lines of the past, oldest first.
+    Page {
+        /// Of which room.
+        room: RoomId,
+        /// The lines.
+        lines: Vec<PastLine>,
+        /// No more of this answer follows.
+        last: bool,
+    },
+    /// The topic of a room, as the record that set it.
+    Topic {
+        /// The record.
+        line: PastLine,
+    },
+    /// Who is called this?
+    Lookup {
+        /// The name.
+        nick: Nick,
+    },
+    /// The answer to `Lookup`.
+    Found {
+        /// The name that was asked for.
+        nick: Nick,
+        /// Who it is; none if nobody is called so.
+        node: Option<NodeId>,
+    },
+    /// Server to client: these pair rooms hold something for you; subscribe to get it.
+    Pairs {
+        /// The rooms.
+        pairs: Vec<Pair>,
+    },
+    /// The terms I follow, all of them; replaces what I said before.
+    Follow {
+        /// Words.
+        terms: Vec<String>,
+    },
+    /// A line from a room you are not in, because of a term you follow.
+    Followed {
+        /// The line.
+        line: PastLine,
+        /// The term.
+        term: String,
+    },
+    /// Are you there?
+    Ping {
+        /// Comes back.
+        token: u32,
+    },
+    /// Yes.
+    Pong {
+        /// As it came.
+        token: u32,
+    },
+    /// Something you asked was refused.
+    Error {
+        /// Why.
+        code: ErrorCode,
+        /// The room it concerns, if it does one.
+        room: Option<RoomId>,
+        /// The name or limit it concerns.
+        detail: String,
+    },
+    /// I leave, or you do.
+    Bye {
+        /// Why.
+        reason: ByeReason,
+        /// In words.
+        detail: String,
+    },
+}
+
+impl Frame {
+    /// Variants of this version: a larger number on the wire is a frame of a newer one.
+    pub const COUNT: u32 = 28;
+
+    /// The variant of [`Frame::Hello`].
+    pub const HELLO: u32 = 0;
+}

@@ -1,0 +1,110 @@
+//! What an author said: one record of a log, and the exact bytes that are signed.
+
+use bytes::Bytes;
+use ring::digest;
+use serde::{Deserialize, Serialize};
+
+use super::{Epoch, LogKey, NodeId, RoomId, Seq};
+
+/// Bytes of the longest body. With its header a record then fits a frame.
+pub const MAX_BODY_BYTES: usize = 60_000;
+
+/// Opens what is signed, so that a signature over a record can never pass for one over something
+/// else made with the same key (TLS opens with its own string, RFC 8446 §4.4.3).
+const DOMAIN: &[u8] = b"sayagain record v1\0";
+
+/// What the body of a record is. A kind that a node does not know is kept, verified and passed on,
+/// not shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Kind(pub u8);
+
+impl Kind {
+    /// A line of chat, UTF-8.
+    pub const TEXT: Self = Self(0);
+    /// The new topic of the room, UTF-8; empty for none.
+    pub const TOPIC: Self = Self(1);
+}
+
+/// One thing an author said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// Where.
+    pub room: RoomId,
+    /// Who.
+    pub author: NodeId,
+    /// In which run of the author.
+    pub epoch: Epoch,
+    /// 0, 1, 2 … without holes in its log.
+    pub seq: Seq,
+    /// Larger than that of every record its author had seen in the room: orders lines of different
+    /// authors where no server does (Lamport 1978).
+    pub lamport: u64,
+    /// The author's clock, unix milliseconds: shown, never trusted.
+    pub sent_at_ms: u64,
+    /// What the body is.
+    pub kind: Kind,
+    /// At most [`MAX_BODY_BYTES`].
+    pub body: Bytes,
+    /// In a mesh always; on a star the proven link to the server stands for it.
+    pub signature: Option<Signature>,
+}
+
+/// The author's word for a record and its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Signature {
+    /// [`Record::hash`] of the record before, zeros for seq 0: two records that both claim a place
+    /// are proof of a fork.
+    pub prev: RecordHash,
+    /// Ed25519 over [`Record::signed_bytes`], its two halves.
+    pub halves: ([u8; 32], [u8; 32]),
+}
+
+/// The first half of a SHA-256.
+pub type RecordHash = [u8; 16];
+
+impl Record {
+    /// The log this belongs to.
+    pub fn log(&self) -> LogKey {
+        LogKey { room: self.room.clone(), author: self.author, epoch: self.epoch }
+    }
+
+    /// The body as text; what is not UTF-8 is replaced visibly.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// The fixed layout that is signed, whichever encoding carries the record: domain, room, author,
+    /// epoch, seq, lamport, time, prev, kind, length, body; integers big-endian.
+    pub fn signed_bytes(&self, prev: &RecordHash) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(256 + self.body.len());
+        bytes.extend_from_slice(DOMAIN);
+        match &self.room {
+            RoomId::Public(name) => {
+                bytes.push(u8::try_from(name.as_str().len()).unwrap_or(u8::MAX));
+                bytes.extend_from_slice(name.as_str().as_bytes());
+            }
+            RoomId::Pair(pair) => {
+                bytes.push(0);
+                pair.members().iter().for_each(|member| bytes.extend_from_slice(&member.0));
+            }
+        }
+        bytes.extend_from_slice(&self.author.0);
+        for number in [self.epoch.0, self.seq.0, self.lamport, self.sent_at_ms] {
+            bytes.extend_from_slice(&number.to_be_bytes());
+        }
+        bytes.extend_from_slice(prev);
+        bytes.push(self.kind.0);
+        bytes.extend_from_slice(&(self.body.len() as u64).to_be_bytes());
+        bytes.extend_from_slice(&self.body);
+        bytes
+    }
+
+    /// What the next record of this log names as `prev`.
+    pub fn hash(&self) -> RecordHash {
+        let prev = self.signature.map_or([0; 16], |signature| signature.prev);
+        let hash = digest::digest(&digest::SHA256, &self.signed_bytes(&prev));
+        let mut half = [0; 16];
+        half.iter_mut().zip(hash.as_ref()).for_each(|(to, from)| *to = *from);
+        half
+    }
+}
