@@ -38,6 +38,8 @@ pub struct Kept {
 /// One log. Holds what is in order, as long as the room keeps it, and a few records that are not.
 #[derive(Clone, Debug, Default)]
 pub struct Log {
+    /// Where it began for this node.
+    origin: Seq,
     next: Seq,
     touched: bool,
     last_hash: Option<RecordHash>,
@@ -55,6 +57,11 @@ impl Log {
     /// The first seq that is kept; equals [`next`](Self::next) when none is.
     pub fn floor(&self) -> Seq {
         Seq(self.next.0 - self.kept.len() as u64)
+    }
+
+    /// The first seq that this node was to get.
+    pub const fn origin(&self) -> Seq {
+        self.origin
     }
 
     /// Bytes of the bodies kept.
@@ -89,6 +96,7 @@ impl Log {
         if self.touched || seq <= self.next {
             return Vec::new();
         }
+        self.origin = seq;
         self.jump(seq, now)
     }
 

@@ -71,10 +71,21 @@ impl Outgoing {
     /// The link is new and its server expects `next`. Everything from there is due again; returns
     /// the floor to name where the server lost more than is held here, or is new to this log.
     pub fn resume(&mut self, next: Seq) -> Option<Seq> {
+        if self.accepted == Seq(0) && self.floor == Seq(0) && next > self.next() {
+            self.rebase(next);
+        }
         let from = next.max(self.floor).min(self.next());
         self.sent = from;
         self.accepted = self.accepted.min(from);
         (next < self.floor).then_some(self.floor)
+    }
+
+    /// This node left the room and came back: its log goes on where the server says it ended.
+    fn rebase(&mut self, next: Seq) {
+        for record in &mut self.records {
+            record.seq = Seq(record.seq.0.saturating_add(next.0));
+        }
+        (self.floor, self.accepted, self.reported, self.sent) = (next, next, next, next);
     }
 
     /// The server will not take the record at `seq`: it is taken out and what follows moves up.

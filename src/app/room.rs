@@ -81,6 +81,12 @@ impl Room {
         self.topic.as_ref().filter(|record| !record.body.is_empty())
     }
 
+    /// The topic as somebody else proved it; the caller has checked that it is newer.
+    pub fn set_topic(&mut self, record: Record) {
+        self.lamport = self.lamport.max(record.lamport);
+        self.topic = Some(record);
+    }
+
     /// The log of an author's run.
     pub fn log(&self, author: NodeId, epoch: Epoch) -> Option<&Log> {
         self.logs.get(&(author, epoch))
@@ -163,6 +169,15 @@ impl Room {
         let mut lines: Vec<&Record> = newest_first.take(count).map(|kept| &kept.record).collect();
         lines.reverse();
         lines
+    }
+
+    /// Lets go of every log but those of one author.
+    pub fn retain_author(&mut self, author: NodeId) {
+        self.logs.retain(|(a, _), _| *a == author);
+        self.kept_bytes = self.logs.values().map(Log::kept_bytes).sum();
+        let records = |log: &Log| usize::try_from(log.next().0 - log.floor().0).unwrap_or(0);
+        self.kept_records = self.logs.values().map(records).sum();
+        self.sweep();
     }
 
     /// Lets go of the oldest record kept.

@@ -1,0 +1,252 @@
+//! Links to other members: which to keep of two, whom to tell of whom, and when to dial.
+
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    app::{
+        Action, Change, DialError, Event, LinkEnd, LinkId, LinkState, Now,
+        limits::{MAX_LISTEN, MAX_LINKS_PER_ADDRESS, MAX_NEIGHBOURS, MAX_PEERS_PER_FRAME, MAX_TERMS},
+    },
+    wire::{Addr, ByeReason, ErrorCode, Frame, Hello, Nick, NodeId, Role, RoomId},
+};
+
+use super::{Mesh, Neighbour};
+
+/// How long a new neighbour is given to say which rooms it is in.
+const SETTLE: Duration = Duration::from_secs(2);
+
+impl Mesh {
+    pub(super) fn handle_link_up(
+        &mut self,
+        link: LinkId,
+        hello: Hello,
+        addr: SocketAddr,
+        dialed: Option<Addr>,
+        now: Now,
+    ) {
+        let node = NodeId::of(&hello.key);
+        if let Some(dialed) = dialed {
+            self.book.reached(dialed, node);
+        }
+        let verdict = self.verdict(node, &hello, addr);
+        let duplicate = self.duplicate(link, node, &hello, dialed.is_some());
+        let is_new = self.link_of(node).is_none();
+        self.links.insert(link, neighbour(node, &hello, addr, dialed, now.instant));
+        if let Err((reason, code, detail)) = verdict {
+            self.send(link, Frame::Error { code, room: None, detail: detail.clone() });
+            if let Some(dialed) = dialed.filter(|_| node == self.me) {
+                self.book.is_own(dialed);
+            }
+            return self.close(link, reason, &detail);
+        }
+        self.remember(node, hello.nick, hello.key);
+        if let Some(loser) = duplicate {
+            self.close(loser, ByeReason::Duplicate, "another link between us is kept");
+            if loser == link {
+                return;
+            }
+        }
+        self.introduce(link, is_new, now.instant);
+    }
+
+    fn verdict(&self, node: NodeId, hello: &Hello, addr: SocketAddr) -> Result<(), (ByeReason, ErrorCode, String)> {
+        let open = || self.links.values().filter(|neighbour| !neighbour.closing);
+        if node == self.me {
+            return Err((ByeReason::Duplicate, ErrorCode::Other, "that is this node itself".into()));
+        }
+        if hello.role != Role::Peer {
+            let detail = "this is a peer: --role peer --peers reaches it".to_owned();
+            return Err((ByeReason::Refused, ErrorCode::WrongRole, detail));
+        }
+        if self.quitting || open().count() >= MAX_NEIGHBOURS {
+            return Err((ByeReason::Refused, ErrorCode::Full, MAX_NEIGHBOURS.to_string()));
+        }
+        let same = open().filter(|neighbour| neighbour.addr.ip() == addr.ip()).count();
+        if !addr.ip().is_loopback() && same >= MAX_LINKS_PER_ADDRESS {
+            return Err((ByeReason::Refused, ErrorCode::TooManyLinks, MAX_LINKS_PER_ADDRESS.to_string()));
+        }
+        Ok(())
+    }
+
+    /// Which of two links to one node to close. Both ends come to the same answer: of two dialled from
+    /// different ends the one dialled by the smaller id stays; of two dialled from one end the dialler
+    /// decides, and keeps the older. A later run of the same node beats an earlier one.
+    fn duplicate(&self, link: LinkId, node: NodeId, hello: &Hello, dialed_here: bool) -> Option<LinkId> {
+        let older = self.link_of(node)?;
+        let other = self.links.get(&older)?;
+        if other.epoch != hello.epoch {
+            return Some(if other.epoch < hello.epoch { older } else { link });
+        }
+        match (other.dialed.is_some(), dialed_here) {
+            (true, true) => Some(link),
+            (false, false) => None,
+            (_, new_is_mine) => {
+                let keep_mine = self.me < node;
+                Some(if new_is_mine == keep_mine { older } else { link })
+            }
+        }
+    }
+
+    /// Says on a new link who else is there and which rooms this node is in.
+    fn introduce(&mut self, link: LinkId, is_new: bool, now: Instant) {
+        let Some(neighbour) = self.links.get(&link) else { return };
+        let (node, listen) = (neighbour.node, neighbour.listen.clone());
+        for &addr in &listen {
+            self.book.learn(addr, node);
+        }
+        self.tell_peers(link, node);
+        if is_new {
+            self.tell_link(link, LinkState::Up);
+            self.tell_of(link, node, &listen);
+        }
+        let pair = RoomId::between(self.me, node);
+        let mine = self.rooms.iter().filter(|(id, room)| room.inside && (id.public().is_some() || **id == pair));
+        for id in mine.map(|(id, _)| id.clone()).collect::<Vec<_>>() {
+            self.subscribe(link, &id, now);
+        }
+        if !self.terms.is_empty() {
+            self.say_terms(Some(link));
+        }
+    }
+
+    fn tell_peers(&mut self, link: LinkId, node: NodeId) {
+        let others = self.links.values().filter(|n| !n.closing && n.node != node);
+        let peers: Vec<(NodeId, Addr)> =
+            others.flat_map(|n| n.listen.iter().map(|&addr| (n.node, addr))).collect();
+        for peers in peers.chunks(MAX_PEERS_PER_FRAME) {
+            self.send(link, Frame::Peers { peers: peers.to_vec() });
+        }
+    }
+
+    fn tell_of(&mut self, link: LinkId, node: NodeId, listen: &[Addr]) {
+        let others = self.links.iter().filter(|(other, n)| **other != link && !n.closing && n.node != node);
+        let to: Vec<LinkId> = others.map(|(&other, _)| other).collect();
+        if !to.is_empty() && !listen.is_empty() {
+            let peers = listen.iter().map(|&addr| (node, addr)).collect();
+            self.actions.push_back(Action::Send { to, frame: Frame::Peers { peers } });
+        }
+    }
+
+    pub(super) fn handle_peers(&mut self, peers: Vec<(NodeId, Addr)>) {
+        for (node, addr) in peers.into_iter().take(MAX_PEERS_PER_FRAME) {
+            let dialable = addr.socket.port() != 0 && !addr.socket.ip().is_unspecified();
+            if node != self.me && dialable && !self.config.listen.contains(&addr) {
+                self.book.learn(addr, node);
+            }
+        }
+    }
+
+    pub(super) fn handle_nick(&mut self, link: LinkId, nick: Nick) {
+        let Some(neighbour) = self.links.get(&link).filter(|neighbour| neighbour.nick != nick) else { return };
+        let (node, rooms) = (neighbour.node, neighbour.rooms.keys().cloned().collect::<Vec<_>>());
+        let old = self.name_of(node);
+        for neighbour in self.links.values_mut().filter(|neighbour| neighbour.node == node) {
+            neighbour.nick = nick.clone();
+        }
+        if let Some(person) = self.people.get_mut(&node) {
+            person.nick = nick;
+        }
+        let to = self.name_of(node);
+        for id in rooms {
+            self.tell_presence(&id, old.clone(), Change::Rename { to: to.clone() });
+        }
+    }
+
+    pub(super) fn handle_follow(&mut self, link: LinkId, terms: &[String]) {
+        if let Some(neighbour) = self.links.get_mut(&link) {
+            neighbour.terms = terms.iter().take(MAX_TERMS).filter_map(|term| term.parse().ok()).collect();
+        }
+    }
+
+    pub(super) fn tell_presence(&mut self, id: &RoomId, name: String, change: Change) {
+        if let Some(room) = id.public().cloned().filter(|_| self.inside(id)) {
+            self.notify(Event::Presence { room, name, change });
+        }
+    }
+
+    pub(super) fn handle_link_down(&mut self, link: LinkId, end: &LinkEnd, now: Now) {
+        let Some(gone) = self.links.get(&link) else { return };
+        let (node, name) = (gone.node, self.name_of(gone.node));
+        if self.link_of(node).is_none_or(|other| other == link) {
+            self.tell_link(link, LinkState::Down { reason: end.reason.clone() });
+        }
+        let Some(gone) = self.links.remove(&link) else { return };
+        self.feed.forget_link(link);
+        self.wanted.retain(|_, wanted| wanted.link != link);
+        for room in self.rooms.values_mut().filter(|room| room.recall_pending == Some(link)) {
+            room.recall_pending = None;
+        }
+        if self.link_of(node).is_none() && node != self.me {
+            let left = gone.bye || end.clean;
+            for id in gone.rooms.keys() {
+                let lost = Change::Lost { reason: end.reason.clone() };
+                self.tell_presence(id, name.clone(), if left { Change::Leave } else { lost });
+            }
+            let stayed = now.instant.saturating_duration_since(gone.up_at);
+            self.book.lost(node, now.instant, stayed, &mut self.rng);
+        }
+        for id in self.rooms.keys().cloned().collect::<Vec<_>>() {
+            self.report_delivered(&id);
+            self.recall(&id);
+        }
+    }
+
+    pub(super) fn handle_dial_failed(&mut self, addr: Addr, error: &DialError, now: Now) {
+        let pause = self.book.failed(addr, now.instant, &mut self.rng);
+        if matches!(error, DialError::IdentityChanged(_) | DialError::Refused(_)) {
+            self.trouble(error.trouble().clone());
+        }
+        if let Some(pause) = pause.filter(|_| self.book.is_given(&addr)) {
+            let retry_in_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+            let (peer, transport) = (addr.socket.to_string(), addr.scheme.as_str());
+            self.notify(Event::Link { peer, transport, state: LinkState::Reconnecting { retry_in_ms } });
+        }
+    }
+
+    pub(super) fn dial_due(&mut self, now: Instant) {
+        if self.quitting || self.over {
+            return;
+        }
+        let linked: std::collections::BTreeSet<NodeId> =
+            self.links.values().filter(|n| !n.closing).map(|n| n.node).collect();
+        for addr in self.book.due(now, |node| linked.contains(&node)) {
+            self.actions.push_back(Action::Dial(addr));
+        }
+    }
+
+    fn tell_link(&mut self, link: LinkId, state: LinkState) {
+        let Some(neighbour) = self.links.get(&link) else { return };
+        let transport = neighbour.dialed.or(neighbour.listen.first().copied()).map_or("", |a| a.scheme.as_str());
+        let peer = neighbour.dialed.map_or(neighbour.addr, |dialed| dialed.socket).to_string();
+        self.notify(Event::Link { peer, transport, state });
+    }
+
+    /// When the newest neighbour that is in no room yet has had time to say so.
+    pub(super) fn settled_at(&self) -> Option<Instant> {
+        let silent = self.links.values().filter(|n| !n.closing && n.rooms.is_empty());
+        silent.map(|neighbour| neighbour.up_at + SETTLE).max()
+    }
+}
+
+fn neighbour(node: NodeId, hello: &Hello, addr: SocketAddr, dialed: Option<Addr>, now: Instant) -> Neighbour {
+    let listen = hello.listen.iter().take(MAX_LISTEN).map(|listen| listen.seen_from(addr)).collect();
+    Neighbour {
+        node,
+        nick: hello.nick.clone(),
+        epoch: hello.epoch,
+        addr,
+        dialed,
+        listen,
+        up_at: now,
+        rooms: [].into(),
+        acked: [].into(),
+        told: [].into(),
+        partial: [].into(),
+        terms: Vec::new(),
+        bye: false,
+        closing: false,
+    }
+}

@@ -1,0 +1,387 @@
+//! A member of a mesh: linked to every other member, no server. An author sends its records to all
+//! who are in the room; what somebody missed it asks for, from whoever has it.
+//!
+//! Every record is signed by its author and verified before it is shown or passed on. On every
+//! link-up both sides say how far they have each log (`Have`) and ask for the rest (`Want`); while
+//! the mesh is up, digests are compared now and then, which finds what a missing link withheld.
+
+mod book;
+mod commands;
+mod links;
+mod sync;
+mod talk;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use rand::{SeedableRng as _, rngs::ChaCha12Rng};
+
+use crate::wire::{
+    Addr, ByeReason, Epoch, Frame, Hello, LogKey, Nick, NodeId, PublicKey, Role, RoomId, RoomName, Seq, SigningKey,
+    VERSION, Vector,
+};
+
+use super::{
+    Action, Event, Input, LinkId, Now, Outcome, Place, Term, Topology, Trouble,
+    feed::{Feed, Source},
+    limits::MAX_UNSENT,
+    room::{Keep, Room},
+};
+use book::Book;
+
+/// Nodes whose name and key are remembered.
+const MAX_PEOPLE: usize = 16_384;
+
+/// How a peer is set up.
+#[derive(Clone, Debug)]
+pub struct MeshConfig {
+    /// Its key, which signs what it says.
+    pub key: Arc<SigningKey>,
+    /// Its name.
+    pub nick: Nick,
+    /// Its run.
+    pub epoch: Epoch,
+    /// Where it listens, told to others.
+    pub listen: Vec<Addr>,
+    /// Addresses of others; one is enough.
+    pub peers: Vec<Addr>,
+    /// Rooms to join at the start; the first is the current one.
+    pub rooms: Vec<RoomName>,
+    /// Bytes of the longest message.
+    pub max_message_bytes: usize,
+    /// Lines from before to see on joining, and whether to show any to others.
+    pub history: u16,
+    /// How long the end of input waits for delivery.
+    pub linger: Duration,
+    /// For pauses and choices.
+    pub seed: [u8; 32],
+}
+
+/// One link to another member.
+#[derive(Debug)]
+struct Neighbour {
+    node: NodeId,
+    nick: Nick,
+    epoch: Epoch,
+    addr: SocketAddr,
+    dialed: Option<Addr>,
+    listen: Vec<Addr>,
+    up_at: Instant,
+    /// Its rooms, and since when it is owed what is said there.
+    rooms: BTreeMap<RoomId, Instant>,
+    /// How far it acknowledged this node's own log of a room.
+    acked: BTreeMap<RoomId, Seq>,
+    /// When it was last told how far this node has a room.
+    told: BTreeMap<RoomId, Instant>,
+    partial: BTreeMap<RoomId, Vector>,
+    terms: Vec<Term>,
+    bye: bool,
+    closing: bool,
+}
+
+/// Who somebody is, remembered beyond their link.
+#[derive(Clone, Debug)]
+struct Person {
+    nick: Nick,
+    key: PublicKey,
+}
+
+/// One room.
+#[derive(Debug)]
+struct MeshRoom {
+    room: Room,
+    /// Whether this node is in it; its own log outlives its stay.
+    inside: bool,
+    joined_at: Instant,
+    /// Own records up to here were reported as delivered.
+    reported: Seq,
+    /// Lines from before: seen, or whom they were asked of.
+    recalled: bool,
+    recall_asked: BTreeSet<NodeId>,
+    recall_pending: Option<LinkId>,
+}
+
+/// A request for records that was not answered yet.
+#[derive(Debug)]
+struct Wanted {
+    link: LinkId,
+    upto: Seq,
+    until: Instant,
+}
+
+/// A peer.
+#[derive(Debug)]
+pub struct Mesh {
+    config: MeshConfig,
+    me: NodeId,
+    nick: Nick,
+    rng: ChaCha12Rng,
+    started: Option<Instant>,
+    book: Book,
+    links: BTreeMap<LinkId, Neighbour>,
+    people: BTreeMap<NodeId, Person>,
+    rooms: BTreeMap<RoomId, MeshRoom>,
+    current: Option<RoomName>,
+    terms: BTreeSet<Term>,
+    feed: Feed,
+    wanted: BTreeMap<LogKey, Wanted>,
+    acks_due: BTreeSet<LogKey>,
+    ack_at: Option<Instant>,
+    digest_at: Option<Instant>,
+    spoken_at: Option<Instant>,
+    finish_by: Option<Instant>,
+    quitting: bool,
+    over: bool,
+    actions: VecDeque<Action>,
+}
+
+impl Mesh {
+    /// A peer that has not dialled yet.
+    pub fn new(config: MeshConfig) -> Self {
+        let me = config.key.node();
+        Self {
+            me,
+            nick: config.nick.clone(),
+            rng: ChaCha12Rng::from_seed(config.seed),
+            started: None,
+            book: Book::default(),
+            links: BTreeMap::new(),
+            people: BTreeMap::new(),
+            rooms: BTreeMap::new(),
+            current: None,
+            terms: BTreeSet::new(),
+            feed: Feed::default(),
+            wanted: BTreeMap::new(),
+            acks_due: BTreeSet::new(),
+            ack_at: None,
+            digest_at: None,
+            spoken_at: None,
+            finish_by: None,
+            quitting: false,
+            over: false,
+            actions: VecDeque::new(),
+            config,
+        }
+    }
+
+    fn start(&mut self, now: Now) {
+        self.started = Some(now.instant);
+        for &addr in &self.config.peers {
+            self.book.give(addr);
+        }
+        for name in self.config.rooms.clone() {
+            self.join(name, now);
+        }
+        if let Some(first) = self.config.rooms.first() {
+            self.current = Some(first.clone());
+        }
+        self.plan_digest(now.instant);
+        self.dial_due(now.instant);
+    }
+
+    fn new_room(&self, id: &RoomId, now: Instant) -> MeshRoom {
+        let is_pair = id.pair().is_some();
+        MeshRoom {
+            room: Room::new(id.clone(), Keep::ALL),
+            inside: true,
+            joined_at: if is_pair { self.started.unwrap_or(now) } else { now },
+            reported: Seq(0),
+            recalled: is_pair || self.config.history == 0,
+            recall_asked: BTreeSet::new(),
+            recall_pending: None,
+        }
+    }
+
+    fn inside(&self, id: &RoomId) -> bool {
+        self.rooms.get(id).is_some_and(|room| room.inside)
+    }
+
+    /// The link to a node: of several the one that came up last.
+    fn link_of(&self, node: NodeId) -> Option<LinkId> {
+        let open = self.links.iter().rev().filter(|(_, neighbour)| !neighbour.closing);
+        open.filter(|(_, neighbour)| neighbour.node == node).map(|(&link, _)| link).next()
+    }
+
+    /// The links on which a room is heard, one to each node.
+    fn audience(&self, id: &RoomId) -> Vec<LinkId> {
+        let mut nodes = BTreeMap::new();
+        for (&link, neighbour) in self.links.iter().filter(|(_, neighbour)| !neighbour.closing) {
+            if self.hears(neighbour, id) {
+                nodes.insert(neighbour.node, link);
+            }
+        }
+        nodes.into_values().collect()
+    }
+
+    fn hears(&self, neighbour: &Neighbour, id: &RoomId) -> bool {
+        match id {
+            RoomId::Public(_) => neighbour.rooms.contains_key(id),
+            RoomId::Pair(pair) => pair.other(self.me) == Some(neighbour.node),
+        }
+    }
+
+    /// The name of a node as shown; with a tag where two of those here are called the same.
+    fn name_of(&self, node: NodeId) -> String {
+        let nick = if node == self.me { Some(&self.nick) } else { self.people.get(&node).map(|person| &person.nick) };
+        let Some(nick) = nick else { return format!("node-{}", node.tag()) };
+        let same = |other: NodeId, called: &Nick| other != node && called == nick;
+        let clash = same(self.me, &self.nick) || self.links.values().any(|n| !n.closing && same(n.node, &n.nick));
+        if clash { format!("{nick}#{}", node.tag()) } else { nick.to_string() }
+    }
+
+    fn place_of(&self, id: &RoomId) -> Place {
+        match id {
+            RoomId::Public(name) => Place::Room(name.clone()),
+            RoomId::Pair(pair) => {
+                Place::Person(pair.other(self.me).map_or_else(String::new, |other| self.name_of(other)))
+            }
+        }
+    }
+
+    fn remember(&mut self, node: NodeId, nick: Nick, key: PublicKey) {
+        if self.people.len() < MAX_PEOPLE || self.people.contains_key(&node) {
+            self.people.insert(node, Person { nick, key });
+        }
+    }
+
+    /// Gives a link the next of what it is owed.
+    fn feed(&mut self, link: LinkId) {
+        let mut feed = std::mem::take(&mut self.feed);
+        let frames = feed.next_batch(link, self);
+        self.feed = feed;
+        for frame in frames {
+            self.send(link, frame);
+        }
+        if self.feed.is_behind(link) {
+            self.actions.push_back(Action::AwaitRoom(link));
+        }
+    }
+
+    fn send(&mut self, link: LinkId, frame: Frame) {
+        self.actions.push_back(Action::Send { to: vec![link], frame });
+    }
+
+    fn send_all(&mut self, frame: &Frame) {
+        let to: Vec<LinkId> = self.links.iter().filter(|(_, n)| !n.closing).map(|(&link, _)| link).collect();
+        if !to.is_empty() {
+            self.actions.push_back(Action::Send { to, frame: frame.clone() });
+        }
+    }
+
+    fn close(&mut self, link: LinkId, reason: ByeReason, detail: &str) {
+        if let Some(neighbour) = self.links.get_mut(&link) {
+            neighbour.closing = true;
+        }
+        self.feed.forget_link(link);
+        self.actions.push_back(Action::Close { link, reason, detail: detail.to_owned() });
+    }
+
+    fn notify(&mut self, event: Event) {
+        self.actions.push_back(Action::Notify(event));
+    }
+
+    fn trouble(&mut self, trouble: Trouble) {
+        self.notify(Event::Error(trouble));
+    }
+
+    fn end(&mut self, outcome: Outcome, reason: &'static str) {
+        if !self.over {
+            self.over = true;
+            self.notify(Event::Closed { reason });
+            self.actions.push_back(Action::Finish(outcome));
+        }
+    }
+}
+
+impl Source for Mesh {
+    fn room(&self, id: &RoomId) -> Option<&Room> {
+        self.rooms.get(id).map(|room| &room.room)
+    }
+
+    fn author(&self, node: NodeId) -> Option<Frame> {
+        let (nick, key) = if node == self.me {
+            (self.nick.clone(), self.config.key.public())
+        } else {
+            let person = self.people.get(&node)?;
+            (person.nick.clone(), person.key)
+        };
+        Some(Frame::Author { node, nick, key: Some(key) })
+    }
+}
+
+impl Topology for Mesh {
+    fn hello(&self) -> Hello {
+        Hello {
+            version: VERSION,
+            role: Role::Peer,
+            key: self.config.key.public(),
+            nick: self.nick.clone(),
+            epoch: self.config.epoch,
+            listen: self.config.listen.clone(),
+            capabilities: 0,
+        }
+    }
+
+    fn handle_input(&mut self, input: Input, now: Now) {
+        match input {
+            Input::Start => self.start(now),
+            Input::LinkUp { link, hello, addr, dialed } => self.handle_link_up(link, hello, addr, dialed, now),
+            Input::LinkDown { link, end } => self.handle_link_down(link, &end, now),
+            Input::DialFailed { addr, error } => self.handle_dial_failed(addr, &error, now),
+            Input::Frame { link, frame } => self.handle_frame(link, frame, now),
+            Input::Command(command) => self.handle_command(command, now),
+            Input::LinkRoom { link } => self.feed(link),
+            Input::LinkFull { link, refused } => {
+                self.feed.take_back(link, refused);
+                if !self.feed.is_behind(link) {
+                    self.actions.push_back(Action::AwaitRoom(link));
+                }
+            }
+        }
+        self.dial_due(now.instant);
+        self.finish_if_done(now.instant);
+    }
+
+    fn handle_timeout(&mut self, now: Now) {
+        if self.ack_at.is_some_and(|at| at <= now.instant) {
+            self.send_acks();
+        }
+        self.wanted.retain(|_, wanted| wanted.until > now.instant);
+        if self.digest_at.is_some_and(|at| at <= now.instant) {
+            self.compare_digests();
+            self.plan_digest(now.instant);
+        }
+        self.dial_due(now.instant);
+        if self.finish_by.is_some_and(|by| by <= now.instant) {
+            self.give_up_waiting();
+        }
+        self.finish_if_done(now.instant);
+    }
+
+    fn poll_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        if self.over {
+            return None;
+        }
+        let redial = self.book.next_due(|node| self.link_of(node).is_some());
+        let wanted = self.wanted.values().map(|wanted| wanted.until).min();
+        let settle = self.finish_by.and_then(|_| self.settled_at());
+        let times = [self.ack_at, self.digest_at, self.finish_by, redial, wanted, settle];
+        times.into_iter().flatten().min()
+    }
+
+    fn is_ready(&self) -> bool {
+        let unacked = |(id, room): (&RoomId, &MeshRoom)| self.own_next(id).0.saturating_sub(room.reported.0);
+        let waiting: u64 = self.rooms.iter().map(unacked).sum();
+        self.book.is_empty() && self.links.is_empty() || waiting < MAX_UNSENT as u64
+    }
+}

@@ -1,0 +1,233 @@
+//! How members come to have the same logs: each says how far it has them and asks for the rest.
+
+use std::time::{Duration, Instant};
+
+use rand::{RngExt as _, seq::IndexedRandom as _};
+
+use crate::{
+    app::{
+        Change, LinkId, Now,
+        history::page_frames,
+        limits::{
+            AGE_SLACK, DIGEST_PERIOD, DIGEST_PERIOD_QUIET, ENTRIES_PER_FRAME, MAX_AUTHORS, MAX_EPOCHS, MAX_HISTORY,
+            MAX_PAIRS, MAX_ROOMS, WANT_PATIENCE,
+        },
+        log::Log,
+    },
+    wire::{Frame, HaveLog, LogKey, PastLine, RoomId, Seq, Vector},
+};
+
+use super::{Mesh, Wanted};
+
+/// Requests under way at a time.
+const MAX_WANTED: usize = 4_096;
+
+/// How long after the last line digests are compared often.
+const LIVELY: Duration = Duration::from_secs(10);
+
+impl Mesh {
+    /// Tells a neighbour that this node is in a room and how much of it it has.
+    pub(super) fn subscribe(&mut self, link: LinkId, id: &RoomId, now: Instant) {
+        let Some(room) = self.rooms.get(id) else { return };
+        let age = now.saturating_duration_since(room.joined_at);
+        let age_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+        let parts = room.room.vector().parts(ENTRIES_PER_FRAME);
+        let last = parts.len() - 1;
+        for (i, have) in parts.into_iter().enumerate() {
+            let (room, more) = (id.clone(), i < last);
+            self.send(link, Frame::Subscribe { room, have, age_ms, history: 0, more });
+        }
+    }
+
+    pub(super) fn handle_subscribe(
+        &mut self,
+        link: LinkId,
+        id: RoomId,
+        part: Vector,
+        age: Duration,
+        more: bool,
+        now: Now,
+    ) {
+        let Some(neighbour) = self.links.get_mut(&link) else { return };
+        if id.pair().is_some_and(|pair| pair.other(self.me) != Some(neighbour.node)) {
+            return;
+        }
+        let known = neighbour.partial.len() + neighbour.rooms.len();
+        let mut have = neighbour.partial.remove(&id).unwrap_or_default();
+        have.extend(part);
+        if known >= MAX_ROOMS + MAX_PAIRS || have.len() > MAX_AUTHORS * MAX_EPOCHS {
+            return;
+        }
+        if more {
+            neighbour.partial.insert(id, have);
+            return;
+        }
+        let slack = if age.is_zero() { Duration::ZERO } else { AGE_SLACK };
+        let cut = now.instant.checked_sub(age + slack).or(self.started).unwrap_or(now.instant);
+        self.welcome(link, &id, &have, cut, now.instant);
+    }
+
+    /// A neighbour is in a room now, or says again that it is.
+    fn welcome(&mut self, link: LinkId, id: &RoomId, have: &Vector, cut: Instant, now: Instant) {
+        let Some(node) = self.links.get(&link).map(|neighbour| neighbour.node) else { return };
+        let was_there = self.links.values().any(|n| n.node == node && !n.closing && n.rooms.contains_key(id));
+        if id.pair().is_some() && !self.rooms.contains_key(id) && self.rooms.len() < MAX_ROOMS + MAX_PAIRS {
+            let room = self.new_room(id, now);
+            self.rooms.insert(id.clone(), room);
+            self.subscribe(link, id, now);
+        }
+        let own = self.rooms.get(id).and_then(|room| room.room.log(self.me, self.config.epoch));
+        let acked = have.get(self.me, self.config.epoch).or(own.map(|log| log.first_after(cut)));
+        if let Some(neighbour) = self.links.get_mut(&link) {
+            neighbour.rooms.insert(id.clone(), cut);
+            neighbour.acked.insert(id.clone(), acked.unwrap_or_default());
+        }
+        if !self.inside(id) {
+            return;
+        }
+        if !was_there {
+            let name = self.name_of(node);
+            self.tell_presence(id, name, Change::Join);
+        }
+        self.send_have(link, id, now);
+        self.send_topic(link, id);
+        self.recall(id);
+    }
+
+    fn send_have(&mut self, link: LinkId, id: &RoomId, now: Instant) {
+        let (Some(neighbour), Some(room)) = (self.links.get_mut(&link), self.rooms.get(id)) else { return };
+        let Some(&cut) = neighbour.rooms.get(id) else { return };
+        neighbour.told.insert(id.clone(), now);
+        let logs = room.room.owed(&Vector::default(), cut);
+        for logs in logs.chunks(ENTRIES_PER_FRAME) {
+            self.send(link, Frame::Have { room: id.clone(), logs: logs.to_vec() });
+        }
+    }
+
+    fn send_topic(&mut self, link: LinkId, id: &RoomId) {
+        let topic = self.rooms.get(id).and_then(|room| room.room.topic().cloned());
+        let line = topic.and_then(|record| self.past_line(record));
+        line.map(|line| self.send(link, Frame::Topic { line }));
+    }
+
+    pub(super) fn handle_have(&mut self, link: LinkId, id: &RoomId, logs: &[HaveLog], now: Now) {
+        if !self.inside(id) {
+            return;
+        }
+        let mut they_lack = false;
+        for have in logs {
+            they_lack |= have.author != self.me && self.compare(link, id, have, now);
+        }
+        let told = self.links.get(&link).and_then(|neighbour| neighbour.told.get(id));
+        if they_lack && told.is_none_or(|&told| now.instant.saturating_duration_since(told) >= DIGEST_PERIOD) {
+            self.send_have(link, id, now.instant);
+        }
+    }
+
+    /// Asks for what a neighbour has and this node has not; returns whether it is the other way round.
+    fn compare(&mut self, link: LinkId, id: &RoomId, have: &HaveLog, now: Now) -> bool {
+        let Some(room) = self.rooms.get_mut(id) else { return false };
+        let run = room.room.start_at(have.author, have.epoch, have.start, now.instant);
+        let next = room.room.log(have.author, have.epoch).map_or(have.start, Log::next);
+        self.show_run(run);
+        let log = LogKey { room: id.clone(), author: have.author, epoch: have.epoch };
+        self.want(link, log, next, have.next, now.instant);
+        next > have.next
+    }
+
+    /// Asks a neighbour for records, unless they are on their way.
+    pub(super) fn want(&mut self, link: LinkId, log: LogKey, from: Seq, upto: Seq, now: Instant) {
+        let under_way = self.wanted.get(&log).is_some_and(|wanted| wanted.upto >= upto);
+        if from >= upto || under_way || self.wanted.len() >= MAX_WANTED {
+            return;
+        }
+        let wanted = Wanted { link, upto, until: now + WANT_PATIENCE };
+        self.wanted.insert(log.clone(), wanted);
+        self.send(link, Frame::Want { log, from, upto });
+    }
+
+    pub(super) fn handle_want(&mut self, link: LinkId, log: LogKey, from: Seq, upto: Seq) {
+        let allowed = self.links.get(&link).is_some_and(|neighbour| self.hears(neighbour, &log.room));
+        if allowed && self.inside(&log.room) {
+            self.feed.owe_part(link, log, from, upto);
+            self.feed(link);
+        }
+    }
+
+    /// What a neighbour no longer has is gone for good only if the author is not there to ask.
+    pub(super) fn handle_gone(&mut self, link: LinkId, log: &LogKey, floor: Seq, now: Now) {
+        let author = self.link_of(log.author).filter(|&author| author != link);
+        let next = self.rooms.get(&log.room).and_then(|room| room.room.log(log.author, log.epoch)).map(Log::next);
+        if let (Some(author), Some(next)) = (author, next) {
+            self.wanted.remove(log);
+            return self.want(author, log.clone(), next, floor, now.instant);
+        }
+        self.give_up(log, floor, now.instant);
+    }
+
+    pub(super) fn handle_digest(&mut self, link: LinkId, id: &RoomId, sum: u64, now: Now) {
+        let differs = self.rooms.get(id).is_some_and(|room| room.inside && room.room.vector().digest() != sum);
+        if differs {
+            self.send_have(link, id, now.instant);
+        }
+    }
+
+    pub(super) fn compare_digests(&mut self) {
+        let inside = self.rooms.iter().filter(|(_, room)| room.inside && !room.room.is_empty());
+        let sums: Vec<(RoomId, u64)> = inside.map(|(id, room)| (id.clone(), room.room.vector().digest())).collect();
+        for (room, sum) in sums {
+            let audience = self.audience(&room);
+            if let Some(&link) = audience.choose(&mut self.rng) {
+                self.send(link, Frame::Digest { room, sum });
+            }
+        }
+    }
+
+    pub(super) fn plan_digest(&mut self, now: Instant) {
+        let lively = self.spoken_at.is_some_and(|at| now.saturating_duration_since(at) < LIVELY);
+        let period = if lively { DIGEST_PERIOD } else { DIGEST_PERIOD_QUIET };
+        let jitter = self.rng.random_range(750..=1250);
+        self.digest_at = Some(now + period * jitter / 1000);
+    }
+
+    /// Asks somebody who is in a room, one at a time, for lines from before.
+    pub(super) fn recall(&mut self, id: &RoomId) {
+        let audience = self.audience(id);
+        let Some(room) = self.rooms.get_mut(id) else { return };
+        if room.recalled || !room.inside || room.recall_pending.is_some() {
+            return;
+        }
+        let node = |link: &LinkId| self.links.get(link).map(|neighbour| neighbour.node);
+        let unasked = audience.into_iter().filter_map(|link| Some((link, node(&link)?)));
+        let next = unasked.into_iter().find(|(_, node)| !room.recall_asked.contains(node));
+        if let Some((link, node)) = next {
+            room.recall_asked.insert(node);
+            room.recall_pending = Some(link);
+            let limit = self.config.history;
+            self.send(link, Frame::History { room: id.clone(), limit });
+        }
+    }
+
+    pub(super) fn handle_history(&mut self, link: LinkId, id: &RoomId, limit: u16) {
+        let cut = self.links.get(&link).and_then(|neighbour| neighbour.rooms.get(id).copied());
+        let (Some(room), Some(cut)) = (self.rooms.get(id).filter(|room| room.inside), cut) else { return };
+        let count = if self.config.history == 0 { 0 } else { limit.min(MAX_HISTORY) };
+        let lines: Vec<_> = room.room.last_lines(usize::from(count), cut).into_iter().cloned().collect();
+        let lines: Vec<PastLine> = lines.into_iter().filter_map(|record| self.past_line(record)).collect();
+        for frame in page_frames(id, lines) {
+            self.send(link, frame);
+        }
+    }
+
+    pub(super) fn handle_page(&mut self, link: LinkId, id: &RoomId, lines: Vec<PastLine>, last: bool) {
+        let Some(room) = self.rooms.get_mut(id).filter(|room| room.recall_pending == Some(link)) else { return };
+        room.recalled |= !lines.is_empty();
+        if last {
+            room.recall_pending = None;
+        }
+        for line in lines {
+            self.show_past(id, line);
+        }
+        self.recall(id);
+    }
+}
