@@ -28,41 +28,41 @@ struct Cursor {
 
 /// Where every link that is behind is in every log.
 #[derive(Clone, Debug, Default)]
-pub struct Feed {
+pub(super) struct Feed {
     links: BTreeMap<LinkId, BTreeMap<LogKey, Cursor>>,
 }
 
 /// What a batch is read from.
-pub trait Source {
+pub(super) trait Source {
     /// A room.
     fn room(&self, id: &RoomId) -> Option<&Room>;
-    /// The frame that introduces an author.
-    fn author(&self, node: NodeId) -> Option<Frame>;
+    /// The frame that introduces an author in a room.
+    fn author(&self, room: &RoomId, node: NodeId) -> Option<Frame>;
 }
 
 impl Feed {
     /// Whether a link is owed anything. Then nothing newer may be sent to it directly.
-    pub fn is_behind(&self, link: LinkId) -> bool {
+    pub(super) fn is_behind(&self, link: LinkId) -> bool {
         self.links.contains_key(&link)
     }
 
     /// A link is owed a log from `from` on.
-    pub fn owe(&mut self, link: LinkId, log: LogKey, from: Seq) {
+    pub(super) fn owe(&mut self, link: LinkId, log: LogKey, from: Seq) {
         self.put(link, log, Cursor { from, upto: None, announce: false });
     }
 
     /// A link asked for a part of a log.
-    pub fn owe_part(&mut self, link: LinkId, log: LogKey, from: Seq, upto: Seq) {
+    pub(super) fn owe_part(&mut self, link: LinkId, log: LogKey, from: Seq, upto: Seq) {
         self.put(link, log, Cursor { from, upto: Some(upto), announce: false });
     }
 
     /// A link is owed a log from `from` on and does not know that it begins there.
-    pub fn owe_from_start(&mut self, link: LinkId, log: LogKey, from: Seq) {
+    pub(super) fn owe_from_start(&mut self, link: LinkId, log: LogKey, from: Seq) {
         self.put(link, log, Cursor { from, upto: None, announce: true });
     }
 
     /// Frames of an earlier batch that found no room.
-    pub fn take_back(&mut self, link: LinkId, refused: Vec<Frame>) {
+    pub(super) fn take_back(&mut self, link: LinkId, refused: Vec<Frame>) {
         for frame in refused {
             match frame {
                 Frame::Record(record) => self.owe(link, record.log(), record.seq),
@@ -74,12 +74,12 @@ impl Feed {
     }
 
     /// A link is gone.
-    pub fn forget_link(&mut self, link: LinkId) {
+    pub(super) fn forget_link(&mut self, link: LinkId) {
         self.links.remove(&link);
     }
 
     /// A link left a room.
-    pub fn forget_room(&mut self, link: LinkId, room: &RoomId) {
+    pub(super) fn forget_room(&mut self, link: LinkId, room: &RoomId) {
         if let Some(cursors) = self.links.get_mut(&link) {
             cursors.retain(|log, _| log.room != *room);
             if cursors.is_empty() {
@@ -90,7 +90,7 @@ impl Feed {
 
     /// The next frames a link is owed, at most [`FEED_BATCH`] records, in the order in which they
     /// came to this node.
-    pub fn next_batch(&mut self, link: LinkId, source: &impl Source) -> Vec<Frame> {
+    pub(super) fn next_batch(&mut self, link: LinkId, source: &impl Source) -> Vec<Frame> {
         let Some(cursors) = self.links.get_mut(&link) else { return Vec::new() };
         let mut batch = Batch::default();
         for (log, cursor) in cursors.iter_mut() {
@@ -131,7 +131,7 @@ fn find<'a>(key: &LogKey, source: &'a impl Source) -> Option<&'a Log> {
 struct Batch {
     frames: Vec<Frame>,
     heads: BTreeSet<(Instant, LogKey)>,
-    introduced: BTreeSet<NodeId>,
+    introduced: BTreeSet<(RoomId, NodeId)>,
 }
 
 impl Batch {
@@ -160,8 +160,8 @@ impl Batch {
             let Some((_, key)) = self.heads.pop_first() else { return };
             let (Some(cursor), Some(log)) = (cursors.get_mut(&key), find(&key, source)) else { continue };
             let Some(Kept { record, .. }) = log.get(cursor.from) else { continue };
-            if self.introduced.insert(record.author) {
-                self.frames.extend(source.author(record.author));
+            if self.introduced.insert((record.room.clone(), record.author)) {
+                self.frames.extend(source.author(&record.room, record.author));
             }
             self.frames.push(Frame::Record(record.clone()));
             cursor.from = cursor.from.next();

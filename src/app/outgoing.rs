@@ -9,7 +9,7 @@ use super::limits::{KEEP_RECORDS, WINDOW};
 
 /// A client's own log in one room.
 #[derive(Clone, Debug)]
-pub struct Outgoing {
+pub(super) struct Outgoing {
     key: LogKey,
     /// From `floor` to `next`, without holes.
     records: VecDeque<Record>,
@@ -22,33 +22,33 @@ pub struct Outgoing {
 
 impl Outgoing {
     /// An empty log.
-    pub const fn new(key: LogKey) -> Self {
+    pub(super) const fn new(key: LogKey) -> Self {
         Self { key, records: VecDeque::new(), floor: Seq(0), accepted: Seq(0), reported: Seq(0), sent: Seq(0) }
     }
 
     /// Which log.
-    pub const fn key(&self) -> &LogKey {
+    pub(super) const fn key(&self) -> &LogKey {
         &self.key
     }
 
     /// The seq of the next record to be said.
-    pub fn next(&self) -> Seq {
+    pub(super) fn next(&self) -> Seq {
         Seq(self.floor.0 + self.records.len() as u64)
     }
 
     /// Records that were not taken yet.
-    pub fn waiting(&self) -> usize {
+    pub(super) fn waiting(&self) -> usize {
         usize::try_from(self.next().0 - self.accepted.0).unwrap_or(usize::MAX)
     }
 
     /// Says a record; its seq must be [`next`](Self::next).
-    pub fn append(&mut self, record: Record) {
+    pub(super) fn append(&mut self, record: Record) {
         debug_assert_eq!(record.seq, self.next());
         self.records.push_back(record);
     }
 
     /// What may be sent now: the window is [`WINDOW`] records that were not taken.
-    pub fn due(&mut self) -> Vec<Record> {
+    pub(super) fn due(&mut self) -> Vec<Record> {
         let upto = self.next().min(Seq(self.accepted.0.saturating_add(WINDOW)));
         let due = self.range(self.sent, upto).cloned().collect();
         self.sent = self.sent.max(upto);
@@ -56,7 +56,7 @@ impl Outgoing {
     }
 
     /// The server has everything below `next`. Returns the seqs that this is news for.
-    pub fn accept(&mut self, next: Seq) -> std::ops::Range<u64> {
+    pub(super) fn accept(&mut self, next: Seq) -> std::ops::Range<u64> {
         self.accepted = self.accepted.max(next.min(self.next()));
         self.sent = self.sent.max(self.accepted);
         let news = self.reported.0..self.accepted.0.max(self.reported.0);
@@ -70,7 +70,7 @@ impl Outgoing {
 
     /// The link is new and its server expects `next`. Everything from there is due again; returns
     /// the floor to name where the server lost more than is held here, or is new to this log.
-    pub fn resume(&mut self, next: Seq) -> Option<Seq> {
+    pub(super) fn resume(&mut self, next: Seq) -> Option<Seq> {
         if self.accepted == Seq(0) && self.floor == Seq(0) && next > self.next() {
             self.rebase(next);
         }
@@ -89,7 +89,7 @@ impl Outgoing {
     }
 
     /// The server will not take the record at `seq`: it is taken out and what follows moves up.
-    pub fn refuse(&mut self, seq: Seq) -> Option<Record> {
+    pub(super) fn refuse(&mut self, seq: Seq) -> Option<Record> {
         if seq < self.accepted || seq >= self.sent {
             return None;
         }
@@ -103,12 +103,12 @@ impl Outgoing {
     }
 
     /// What the server skipped over is due again from `accepted`.
-    pub fn rewind(&mut self) {
+    pub(super) fn rewind(&mut self) {
         self.sent = self.accepted;
     }
 
     /// Records that are not known to have been taken.
-    pub fn untaken(&self) -> impl Iterator<Item = &Record> {
+    pub(super) fn untaken(&self) -> impl Iterator<Item = &Record> {
         self.range(self.accepted, self.next())
     }
 

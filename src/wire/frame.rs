@@ -124,6 +124,8 @@ pub enum Frame {
     },
     /// The name and key of an author, before its records where they come from somebody else.
     Author {
+        /// In which room: on that log's lane.
+        room: RoomId,
         /// Who.
         node: NodeId,
         /// As called.

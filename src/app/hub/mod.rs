@@ -219,9 +219,9 @@ impl Source for Hub {
         self.rooms.get(id).map(|room| &room.room)
     }
 
-    fn author(&self, node: NodeId) -> Option<Frame> {
+    fn author(&self, room: &RoomId, node: NodeId) -> Option<Frame> {
         let nick = self.known.get(&node)?.clone();
-        Some(Frame::Author { node, nick, key: None })
+        Some(Frame::Author { room: room.clone(), node, nick, key: None })
     }
 }
 

@@ -304,14 +304,14 @@ impl Source for Mesh {
         self.rooms.get(id).map(|room| &room.room)
     }
 
-    fn author(&self, node: NodeId) -> Option<Frame> {
+    fn author(&self, room: &RoomId, node: NodeId) -> Option<Frame> {
         let (nick, key) = if node == self.me {
             (self.nick.clone(), self.config.key.public())
         } else {
             let person = self.people.get(&node)?;
             (person.nick.clone(), person.key)
         };
-        Some(Frame::Author { node, nick, key: Some(key) })
+        Some(Frame::Author { room: room.clone(), node, nick, key: Some(key) })
     }
 }
 

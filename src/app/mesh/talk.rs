@@ -34,7 +34,7 @@ impl Mesh {
             Frame::Want { log, from, upto } => self.handle_want(link, log, from, upto),
             Frame::Gone { log, floor } => self.handle_gone(link, &log, floor, now),
             Frame::Digest { room, sum } => self.handle_digest(link, &room, sum, now),
-            Frame::Author { node, nick, key: Some(key) } if NodeId::of(&key) == node && node != self.me => {
+            Frame::Author { node, nick, key: Some(key), .. } if NodeId::of(&key) == node && node != self.me => {
                 if self.link_of(node).is_none() {
                     self.remember(node, nick, key);
                 }
