@@ -162,7 +162,8 @@ pub struct MemoryTransport {
 }
 
 impl MemoryTransport {
-    /// A transport that dials from `host`. `key` is what the other side finds in
+    /// A transport that dials from `host` and listens there, also when asked for the loopback or the
+    /// unspecified address. `key` is what the other side finds in
     /// [`Peer::key`]; nothing is proven here.
     pub fn new(network: MemoryNetwork, host: IpAddr, key: Option<Bytes>) -> Self {
         Self { network, host, key }
@@ -176,8 +177,14 @@ impl Transport for MemoryTransport {
     }
 
     async fn listen(&self, addr: SocketAddr) -> io::Result<Box<dyn Listener>> {
+        if addr.ip() != self.host && !addr.ip().is_loopback() && !addr.ip().is_unspecified() {
+            return Err(io::ErrorKind::AddrNotAvailable.into());
+        }
         let mut network = self.network.lock();
-        let addr = if addr.port() == 0 { network.free_port(addr.ip()) } else { addr };
+        let addr = match addr.port() {
+            0 => network.free_port(self.host),
+            port => SocketAddr::new(self.host, port),
+        };
         if network.listeners.len() >= MAX_LISTENERS || network.listeners.contains_key(&addr) {
             return Err(io::ErrorKind::AddrInUse.into());
         }

@@ -226,3 +226,6 @@ impl ClientCertVerifier for AnyEd25519Key {
         true
     }
 }
+
+#[cfg(test)]
+mod tests;
