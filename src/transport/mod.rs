@@ -5,7 +5,16 @@
 //! passes the conformance suite in `tests/transport.rs`.
 
 mod error;
+pub mod framing;
+mod halves;
+mod inbox;
 mod lane;
+mod link;
+mod memory;
+mod outbox;
+mod stream;
+mod tcp;
+mod tls;
 
 use std::{fmt, io, net::SocketAddr};
 
@@ -13,7 +22,12 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 pub use error::{By, CloseCode, CloseReason, LinkError, Undelivered};
+pub use inbox::INBOX_BYTES;
 pub use lane::{Class, Lane};
+pub use memory::{MemoryNetwork, MemoryTransport};
+pub use outbox::{CLASS_BYTES, MESSAGE_OVERHEAD};
+pub use tcp::{MAX_PENDING_HANDSHAKES, MAX_UNAUTHENTICATED_BYTES, Security, TcpTransport};
+pub use tls::{KeyError, Keys};
 
 /// Bytes of the longest message a transport carries: 16 MiB. One more is refused with
 /// [`LinkError::TooLong`].
