@@ -1,25 +1,50 @@
-//! The one loop that runs a topology over transports.
+//! The one loop that runs a topology over transports: links, lanes, keys and clocks on one side, a
+//! pure machine on the other. Only this room knows both (see ARCHITECTURE.md).
 
-use tokio::sync::{mpsc, oneshot};
+mod build;
+mod clock;
+mod dial;
+mod driver;
+mod identity;
+mod lanes;
+mod outbox;
+mod pins;
+mod session;
+
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::app::{Command, Event, Outcome};
+
+pub use build::{Node, StartError};
+pub use dial::MAX_GREETING;
+pub use driver::STOP_TIMEOUT;
+pub use identity::{Identity, IdentityError, random_seed};
+pub use outbox::OUTBOX_CONTROL_FRAMES;
+pub use pins::{MAX_PINS, Pinned, Pins};
+pub use session::{HELLO_TIMEOUT, MAX_SILENT_PINGS, PING_PERIOD};
 
 /// Commands that wait for the driver.
 pub const COMMAND_QUEUE: usize = 64;
 
-/// Events that wait for a front end. When it is full the driver takes no more from the network, so
-/// a front end that does not read slows its own node and loses nothing.
+/// Events that wait for a front end, and as many again in the driver. When both are full the driver
+/// takes no more from the network, so a front end that does not read slows its own node and loses
+/// nothing.
 pub const EVENT_QUEUE: usize = 1024;
+
+/// What sessions and dials have to tell the driver; they wait when it is full.
+pub const POST_QUEUE: usize = 1024;
 
 /// The node has stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the node has stopped")]
 pub struct NodeStopped;
 
-/// A running node, as its front ends see it.
+/// A running node, as its front ends see it. The node stops when the last of these is dropped and
+/// its topology has nothing left to do by itself, or on [`stop`](Self::stop).
 #[derive(Clone, Debug)]
 pub struct NodeHandle {
     commands: mpsc::Sender<Command>,
+    stop: watch::Sender<bool>,
 }
 
 impl NodeHandle {
@@ -30,9 +55,16 @@ impl NodeHandle {
     pub async fn command(&self, command: Command) -> Result<(), NodeStopped> {
         self.commands.send(command).await.map_err(|_| NodeStopped)
     }
+
+    /// Stops the node in order, ahead of any command that waits: everybody is told, and what is queued
+    /// is flushed within [`STOP_TIMEOUT`].
+    pub fn stop(&self) {
+        self.stop.send_replace(true);
+    }
 }
 
-/// What happens at a node, in order, until [`Events::next`] yields `None`.
+/// What happens at a node, in order. Read it or drop it: while it is held unread, the node stands
+/// still once its queue is full.
 #[derive(Debug)]
 pub struct Events {
     receiver: mpsc::Receiver<Event>,
@@ -45,8 +77,15 @@ impl Events {
     }
 }
 
-/// The end of a node's life.
+/// The end of a node's life, to be awaited.
 #[derive(Debug)]
 pub struct Ended {
     outcome: oneshot::Receiver<Outcome>,
+}
+
+impl Ended {
+    /// Waits for the end of the node.
+    pub async fn outcome(self) -> Outcome {
+        self.outcome.await.unwrap_or(Outcome::Done)
+    }
 }

@@ -1,0 +1,321 @@
+//! Putting a node together: a role, an identity, transports; then it runs.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::{
+    app::{
+        Client, ClientConfig, Event, Hub, HubConfig, Mesh, MeshConfig, Topology,
+        limits::{HISTORY_ON_JOIN, Limits},
+    },
+    transport::{KeyError, Keys, Listener, Security, TcpTransport, Transport},
+    wire::{Addr, BadName, Nick, RoomName, Scheme},
+};
+
+use super::{
+    COMMAND_QUEUE, EVENT_QUEUE, Ended, Events, Identity, IdentityError, NodeHandle,
+    dial::Dialer,
+    driver::{Parts, run},
+    random_seed,
+};
+
+/// How long the end of input waits for delivery, unless told otherwise.
+const LINGER: Duration = Duration::from_secs(60);
+
+/// Why a node could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The identity could not be made.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// The key is not one for TLS.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The address could not be listened on.
+    #[error("cannot listen on {addr}: {error}")]
+    Listen {
+        /// Which.
+        addr: Addr,
+        /// What the operating system said.
+        error: io::Error,
+    },
+    /// The name breaks the rule.
+    #[error(transparent)]
+    Name(#[from] BadName),
+}
+
+#[derive(Clone, Debug)]
+enum Role {
+    Server,
+    Client { server: Addr },
+    Peer { peers: Vec<Addr> },
+}
+
+/// A node that is being put together.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), sayagain::node::StartError> {
+/// use sayagain::node::Node;
+/// let (node, mut events, ended) =
+///     Node::client(([127, 0, 0, 1], 4224).into()).name("dice")?.room("games")?.start().await?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Node {
+    role: Role,
+    identity: Option<Identity>,
+    nick: Option<Nick>,
+    nick_given: bool,
+    rooms: Vec<RoomName>,
+    listen: Vec<Addr>,
+    transports: BTreeMap<Scheme, Arc<dyn Transport>>,
+    insecure: bool,
+    limits: Limits,
+    history: u16,
+    reconnect: bool,
+    linger: Duration,
+}
+
+impl Node {
+    /// A server. Listens on a free port of loopback unless told otherwise.
+    pub fn server() -> Self {
+        Self::new(Role::Server)
+    }
+
+    /// A client of the server at this address, over TCP.
+    pub fn client(server: SocketAddr) -> Self {
+        Self::client_at(Addr::new(Scheme::Tcp, server))
+    }
+
+    /// A client of the server at this address.
+    pub fn client_at(server: Addr) -> Self {
+        Self::new(Role::Client { server })
+    }
+
+    /// A member of the mesh that these belong to; one is enough, none begins a mesh.
+    pub fn peer(peers: impl IntoIterator<Item = Addr>) -> Self {
+        Self::new(Role::Peer { peers: peers.into_iter().collect() })
+    }
+
+    fn new(role: Role) -> Self {
+        Self {
+            role,
+            identity: None,
+            nick: None,
+            nick_given: false,
+            rooms: Vec::new(),
+            listen: Vec::new(),
+            transports: BTreeMap::new(),
+            insecure: false,
+            limits: Limits::default(),
+            history: HISTORY_ON_JOIN,
+            reconnect: false,
+            linger: LINGER,
+        }
+    }
+
+    /// The identity; without one the node has a new key that dies with it.
+    #[must_use]
+    pub fn identity(mut self, identity: Identity) -> Self {
+        self.identity = Some(identity);
+        self
+    }
+
+    /// The name, and nothing else if it is taken.
+    ///
+    /// # Errors
+    /// [`BadName`] if it breaks the rule of names.
+    pub fn name(mut self, name: &str) -> Result<Self, BadName> {
+        self.nick = Some(name.parse()?);
+        self.nick_given = true;
+        Ok(self)
+    }
+
+    /// A name that may get a number behind it if it is taken.
+    #[must_use]
+    pub fn suggest_name(mut self, nick: Nick) -> Self {
+        self.nick = Some(nick);
+        self.nick_given = false;
+        self
+    }
+
+    /// A room to join at the start; the first is the current one.
+    ///
+    /// # Errors
+    /// [`BadName`] if it breaks the rule of names.
+    pub fn room(mut self, room: &str) -> Result<Self, BadName> {
+        self.rooms.push(room.parse()?);
+        Ok(self)
+    }
+
+    /// Another address to listen on; port 0 picks a free one.
+    #[must_use]
+    pub fn listen(mut self, addr: Addr) -> Self {
+        self.listen.push(addr);
+        self
+    }
+
+    /// Uses this transport for addresses of `scheme` instead of our own.
+    #[must_use]
+    pub fn transport(mut self, scheme: Scheme, transport: Arc<dyn Transport>) -> Self {
+        self.transports.insert(scheme, transport);
+        self
+    }
+
+    /// Plaintext instead of TLS; the other end must want the same.
+    #[must_use]
+    pub const fn insecure(mut self, insecure: bool) -> Self {
+        self.insecure = insecure;
+        self
+    }
+
+    /// What the node can take.
+    #[must_use]
+    pub const fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// How many lines from before are shown on joining; 0 also shows none to others.
+    #[must_use]
+    pub const fn history(mut self, lines: u16) -> Self {
+        self.history = lines;
+        self
+    }
+
+    /// Whether a client also redials a server that cannot be reached at first or that shut down.
+    #[must_use]
+    pub const fn reconnect(mut self, reconnect: bool) -> Self {
+        self.reconnect = reconnect;
+        self
+    }
+
+    /// How long the end of input waits for delivery.
+    #[must_use]
+    pub const fn linger(mut self, linger: Duration) -> Self {
+        self.linger = linger;
+        self
+    }
+
+    /// Starts the node on the current runtime. Its listeners are up when this returns.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub async fn start(mut self) -> Result<(NodeHandle, Events, Ended), StartError> {
+        let identity = match self.identity.take() {
+            Some(identity) => identity,
+            None => Identity::ephemeral()?,
+        };
+        self.add_tcp(&identity)?;
+        let listeners = self.bind().await?;
+        let dialer = Dialer {
+            transports: self.transports.clone(),
+            pinned: self.pinned(),
+            pins: identity.pins.clone(),
+        };
+        let bound = listeners.iter().map(|(scheme, _, l)| Addr::new(*scheme, l.local_addr())).collect();
+        let topology = self.topology(&identity, bound)?;
+        let (commands, command_queue) = mpsc::channel(COMMAND_QUEUE);
+        let (stop, stopped) = watch::channel(false);
+        let (events, event_queue) = mpsc::channel::<Event>(EVENT_QUEUE);
+        let (outcome, ended) = oneshot::channel();
+        let listeners = listeners.into_iter().map(|(_, name, listener)| (name, listener)).collect();
+        let parts = Parts { topology, dialer, listeners, commands: command_queue, stop: stopped, events, outcome };
+        // The identity lives as long as the node: with it the lock on its directory.
+        tokio::spawn(async move {
+            run(parts).await;
+            drop(identity);
+        });
+        Ok((NodeHandle { commands, stop }, Events { receiver: event_queue }, Ended { outcome: ended }))
+    }
+
+    fn add_tcp(&mut self, identity: &Identity) -> Result<(), KeyError> {
+        if !self.transports.contains_key(&Scheme::Tcp) {
+            let security = if self.insecure {
+                Security::Insecure
+            } else {
+                Security::Tls(Keys::from_pkcs8(&identity.key.to_pkcs8())?)
+            };
+            self.transports.insert(Scheme::Tcp, Arc::new(TcpTransport::new(security)));
+        }
+        Ok(())
+    }
+
+    async fn bind(&self) -> Result<Vec<(Scheme, &'static str, Box<dyn Listener>)>, StartError> {
+        let anywhere = Addr::new(Scheme::Tcp, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+        let wanted = match (&self.role, self.listen.is_empty()) {
+            (Role::Client { .. }, _) => Vec::new(),
+            (_, true) => vec![anywhere],
+            (_, false) => self.listen.clone(),
+        };
+        let mut listeners = Vec::new();
+        for addr in wanted {
+            let failed = |error| StartError::Listen { addr, error };
+            let transport = self.transports.get(&addr.scheme);
+            let transport = transport.ok_or_else(|| failed(io::ErrorKind::Unsupported.into()))?;
+            let listener = transport.listen(addr.socket).await.map_err(failed)?;
+            listeners.push((addr.scheme, transport.name(), listener));
+        }
+        Ok(listeners)
+    }
+
+    /// A server must always be the one that it was. Of peers only those on other machines: on one
+    /// machine a port is whoever took it today.
+    fn pinned(&self) -> BTreeSet<SocketAddr> {
+        match &self.role {
+            Role::Server => BTreeSet::new(),
+            Role::Client { server } => [server.socket].into(),
+            Role::Peer { peers } => {
+                peers.iter().map(|peer| peer.socket).filter(|socket| !socket.ip().is_loopback()).collect()
+            }
+        }
+    }
+
+    fn topology(self, identity: &Identity, listen: Vec<Addr>) -> Result<Box<dyn Topology>, StartError> {
+        let seed = random_seed()?;
+        let nick = match self.nick {
+            Some(nick) => nick,
+            None => format!("node-{}", identity.node().tag()).parse()?,
+        };
+        Ok(match self.role {
+            Role::Server => Box::new(Hub::new(HubConfig {
+                key: identity.key.public(),
+                nick,
+                epoch: identity.epoch,
+                limits: self.limits,
+                history: self.history > 0,
+            })),
+            Role::Client { server } => Box::new(Client::new(ClientConfig {
+                key: identity.key.public(),
+                nick,
+                nick_given: self.nick_given,
+                epoch: identity.epoch,
+                server,
+                rooms: self.rooms,
+                reconnect: self.reconnect,
+                linger: self.linger,
+                history: self.history,
+                seed,
+            })),
+            Role::Peer { peers } => Box::new(Mesh::new(MeshConfig {
+                key: identity.key.clone(),
+                nick,
+                epoch: identity.epoch,
+                listen,
+                peers,
+                rooms: self.rooms,
+                max_message_bytes: self.limits.max_message_bytes,
+                history: self.history,
+                linger: self.linger,
+                seed,
+            })),
+        })
+    }
+}
