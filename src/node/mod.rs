@@ -50,3 +50,14 @@ impl Events {
 pub struct Ended {
     outcome: oneshot::Receiver<Outcome>,
 }
+
+/// A handle and its events without a node behind them; the caller plays the node.
+#[cfg(test)]
+pub(crate) fn unplugged(
+    commands: usize,
+    events: usize,
+) -> (NodeHandle, Events, mpsc::Receiver<Command>, mpsc::Sender<Event>) {
+    let (command_sender, command_receiver) = mpsc::channel(commands);
+    let (event_sender, receiver) = mpsc::channel(events);
+    (NodeHandle { commands: command_sender }, Events { receiver }, command_receiver, event_sender)
+}
