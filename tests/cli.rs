@@ -1,5 +1,7 @@
 //! The real binary, called as people and scripts call it.
 
+#![expect(clippy::unwrap_used, reason = "what a test cannot do fails it")]
+
 use std::{
     fs,
     path::PathBuf,

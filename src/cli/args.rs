@@ -104,12 +104,12 @@ pub(super) struct Options {
 
     /// Client: redial also after the server shut down in order [default: only after a lost link]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
-          value_parser = BoolishValueParser::new(), env = "SAYAGAIN_RECONNECT")]
+          hide_possible_values = true, value_parser = BoolishValueParser::new(), env = "SAYAGAIN_RECONNECT")]
     pub(super) reconnect: Option<bool>,
 
     /// Plaintext links, on a network you trust; both ends must say it
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
-          value_parser = BoolishValueParser::new(), env = "SAYAGAIN_INSECURE")]
+          hide_possible_values = true, value_parser = BoolishValueParser::new(), env = "SAYAGAIN_INSECURE")]
     pub(super) insecure: Option<bool>,
 
     /// Client, peer: how long the end of input waits for delivery [default: 60]
@@ -118,12 +118,12 @@ pub(super) struct Options {
 
     /// One JSON object a line on stdout
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
-          value_parser = BoolishValueParser::new(), env = "SAYAGAIN_JSON")]
+          hide_possible_values = true, value_parser = BoolishValueParser::new(), env = "SAYAGAIN_JSON")]
     pub(super) json: Option<bool>,
 
     /// Client, peer: line mode, which is all there is for now
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
-          value_parser = BoolishValueParser::new(), env = "SAYAGAIN_PLAIN")]
+          hide_possible_values = true, value_parser = BoolishValueParser::new(), env = "SAYAGAIN_PLAIN")]
     pub(super) plain: Option<bool>,
 
     /// Colors: auto, always or never; auto honours NO_COLOR [default: auto]

@@ -5,6 +5,7 @@ mod args;
 mod config;
 mod log;
 mod opening;
+mod resolve;
 mod settings;
 mod start;
 mod stop;
@@ -28,7 +29,7 @@ pub use address::Remote;
 pub use settings::{ClientSettings, History, Limits, PeerSettings, Person, Role, ServerSettings, Settings};
 
 use args::{Beside, Cli};
-use settings::Surroundings;
+use resolve::Surroundings;
 use stop::{Status, Stop};
 
 /// The whole program.

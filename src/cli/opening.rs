@@ -38,7 +38,7 @@ mod tests {
     use super::{
         super::{
             args::{Options, RoleName},
-            settings::Surroundings,
+            resolve::Surroundings,
         },
         *,
     };

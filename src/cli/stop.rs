@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use crate::{
     app::{Event, Outcome, Trouble},
-    ui::{Face, Printed, Streams, clean},
+    ui::{Face, Printed, Shown, Streams, clean},
 };
 
 /// The exit statuses that scripts depend on.
@@ -33,9 +33,9 @@ pub(super) enum Stop {
 /// The end of a node, and what its face has shown of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Ending {
-    pub(super) outcome: Outcome,
+    outcome: Outcome,
     /// The last trouble that a face has shown.
-    pub(super) shown: Option<Trouble>,
+    shown: Option<Trouble>,
 }
 
 impl From<Status> for ExitCode {
@@ -64,6 +64,15 @@ impl Stop {
 }
 
 impl Ending {
+    /// A node's outcome and what its face left behind: an output that cannot be written is a failure,
+    /// however well the node ended.
+    pub(super) fn new(outcome: Outcome, shown: Shown) -> Self {
+        match (outcome, shown.output_failed) {
+            (Outcome::Done, Some(trouble)) => Self { outcome: Outcome::Failed(trouble), shown: None },
+            (outcome, _) => Self { outcome, shown: shown.trouble },
+        }
+    }
+
     /// Tells what no face has told yet.
     pub(super) fn report(self, face: Face, quiet: bool) -> Status {
         let mut streams = Streams::standard(quiet);
@@ -127,6 +136,13 @@ mod tests {
         assert_eq!(of(Outcome::IdentityChanged(trouble())), 3);
         assert_eq!(of(Outcome::Refused(trouble())), 4);
         assert_eq!(of(Outcome::Unreachable(trouble())), 5);
+    }
+
+    #[test]
+    fn is_a_full_disk_a_failure() {
+        let shown = Shown { output_failed: Some(Trouble::new("output", "full", "")), ..Shown::default() };
+        assert_eq!(status(&Ending::new(Outcome::Done, shown).outcome), Status::Failed);
+        assert_eq!(status(&Ending::new(Outcome::Done, Shown::default()).outcome), Status::Done);
     }
 
     #[test]

@@ -42,6 +42,9 @@ pub fn is_terminal() -> bool {
 impl Console {
     /// The standard streams: with a prompt where a person sits, unless the face is for programs.
     ///
+    /// Handlers of SIGINT must be in place before: the prompt takes that signal while it reads and
+    /// puts back what it found.
+    ///
     /// # Errors
     /// When the system gives no threads.
     pub fn standard(face: Face, options: ConsoleOptions) -> io::Result<Self> {

@@ -5,7 +5,7 @@ use std::{
     fmt,
     io::{self, Write},
     panic::{self, AssertUnwindSafe},
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -25,7 +25,7 @@ use tokio::{
 
 use super::{
     Vocabulary,
-    input::{INPUT_QUEUE, Input},
+    input::{INPUT_QUEUE, Input, MAX_LINE_BYTES},
 };
 
 const PROMPT: &str = "> ";
@@ -130,6 +130,7 @@ impl Reading {
             let line = self.editor.readline(&prompt);
             interrupts = if matches!(line, Err(ReadlineError::Interrupted)) { interrupts + 1 } else { 0 };
             let input = match line {
+                Ok(line) if line.len() > MAX_LINE_BYTES => Input::TooLong,
                 Ok(line) => {
                     self.remember(&line);
                     Input::Line(line)
@@ -151,15 +152,11 @@ impl Reading {
     fn remember(&mut self, line: &str) {
         if matches!(self.editor.add_history_entry(line), Ok(true))
             && let Some(path) = &self.history
-            && let Err(error) = append(&mut self.editor, path)
+            && let Err(error) = self.editor.append_history(path)
         {
             tracing::debug!(%error, "cannot keep the typed line");
         }
     }
-}
-
-fn append(editor: &mut LineEditor, path: &Path) -> rustyline::Result<()> {
-    editor.append_history(path)
 }
 
 /// Thrown, not returned: the editor has no other way out of waiting for a key, and only unwinding

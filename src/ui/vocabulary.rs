@@ -7,6 +7,8 @@ use crate::app::{
     typed::{Argument, COMMANDS, find},
 };
 
+use super::is_hidden;
+
 /// Names to keep. A room full of people who come and go must not fill the memory.
 const MAX_NAMES: usize = 4096;
 
@@ -64,7 +66,7 @@ impl Vocabulary {
     }
 
     fn met(&mut self, name: &str) {
-        if self.names.len() < MAX_NAMES {
+        if self.names.len() < MAX_NAMES && !name.contains(is_hidden) {
             self.names.insert(name.to_owned());
         }
     }
@@ -114,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn are_people_who_left_forgotten() {
+    fn whom_does_it_forget_or_never_learn() {
         let mut vocabulary = vocabulary();
         let presence = |name: &str, change| Event::Presence {
             room: "lobby".parse().unwrap(),
@@ -123,6 +125,7 @@ mod tests {
         };
         vocabulary.learn(&presence("alice", Change::Leave));
         vocabulary.learn(&presence("bert", Change::Rename { to: "carol".into() }));
+        vocabulary.learn(&presence("a\x1b[2Jb", Change::Join));
         let names = vocabulary.complete("", 0).1;
         assert_eq!(names, ["Bob: ", "carol: "]);
     }
