@@ -1,3 +1,5 @@
 //! The program under the name of the user's card: `node`.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    sayagain::cli::main()
+}

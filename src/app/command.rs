@@ -1,4 +1,4 @@
-//! What a person can ask for, and how a typed line becomes that.
+//! What a person can ask for; `typed.rs` reads it from a line.
 
 use crate::wire::{Nick, RoomName};
 

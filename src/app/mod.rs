@@ -14,9 +14,11 @@ mod mesh;
 mod outcome;
 mod outgoing;
 pub mod room;
+pub mod suggest;
 mod term;
 mod topology;
 mod trouble;
+pub mod typed;
 
 pub use backoff::Backoff;
 pub use client::{Client, ClientConfig};
@@ -27,3 +29,4 @@ pub use mesh::{Mesh, MeshConfig};
 pub use outcome::Outcome;
 pub use term::{BadTerm, MAX_TERM_BYTES, Term};
 pub use topology::{Action, DialError, Input, LinkEnd, LinkId, Now, Topology};
+pub use typed::Typed;

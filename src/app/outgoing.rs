@@ -23,7 +23,14 @@ pub(super) struct Outgoing {
 impl Outgoing {
     /// An empty log.
     pub(super) const fn new(key: LogKey) -> Self {
-        Self { key, records: VecDeque::new(), floor: Seq(0), accepted: Seq(0), reported: Seq(0), sent: Seq(0) }
+        Self {
+            key,
+            records: VecDeque::new(),
+            floor: Seq(0),
+            accepted: Seq(0),
+            reported: Seq(0),
+            sent: Seq(0),
+        }
     }
 
     /// Which log.

@@ -252,7 +252,8 @@ impl Room {
         }
         while let Some(log) = self.logs.get(&(author, epoch)) {
             let records = usize::try_from(log.next().0 - log.floor().0).unwrap_or(usize::MAX);
-            let over = records > self.keep.records / AUTHOR_SHARE || log.kept_bytes() > self.keep.bytes / AUTHOR_SHARE;
+            let over = records > self.keep.records / AUTHOR_SHARE
+                || log.kept_bytes() > self.keep.bytes / AUTHOR_SHARE;
             let full = self.kept_records >= self.keep.records || self.kept_bytes >= self.keep.bytes;
             let floor = log.floor();
             if !(over && full && self.forget(author, epoch, floor)) {

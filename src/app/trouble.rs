@@ -22,21 +22,27 @@ pub(super) fn refusal(code: ErrorCode, detail: &str) -> Trouble {
             let message = format!("the server takes {detail} connections from one address");
             Trouble::new("too_many_links", message, "close another one first")
         }
-        ErrorCode::RoomLimit => {
-            Trouble::new("room_limit", format!("the limit is {detail}"), "/leave a room first, or use one that exists")
-        }
+        ErrorCode::RoomLimit => Trouble::new(
+            "room_limit",
+            format!("the limit is {detail}"),
+            "/leave a room first, or use one that exists",
+        ),
         ErrorCode::RoomFull => {
             Trouble::new("room_full", format!("the room is full ({detail})"), "try another room, or later")
         }
-        ErrorCode::MessageTooLong => {
-            Trouble::new("message_too_long", format!("the message is over the limit of {detail} bytes"), "shorten it")
-        }
+        ErrorCode::MessageTooLong => Trouble::new(
+            "message_too_long",
+            format!("the message is over the limit of {detail} bytes"),
+            "shorten it",
+        ),
         ErrorCode::Forbidden => {
             Trouble::new("forbidden", "you may not do that there", "is the room joined? /rooms lists them")
         }
-        ErrorCode::Version => {
-            Trouble::new("version", "the two programs have no protocol version in common", "update the older one")
-        }
+        ErrorCode::Version => Trouble::new(
+            "version",
+            "the two programs have no protocol version in common",
+            "update the older one",
+        ),
         ErrorCode::WrongRole => Trouble::new("wrong_role", "the other node has another role", detail),
         ErrorCode::BadSeq | ErrorCode::Malformed | ErrorCode::Other => {
             Trouble::new("refused", format!("the other side refused: {detail}"), "")

@@ -54,7 +54,7 @@ pub enum StartError {
 #[derive(Clone, Debug)]
 enum Role {
     Server,
-    Client { server: Addr },
+    Client { servers: Vec<Addr> },
     Peer { peers: Vec<Addr> },
 }
 
@@ -91,12 +91,12 @@ impl Node {
 
     /// A client of the server at this address, over TCP.
     pub fn client(server: SocketAddr) -> Self {
-        Self::client_at(Addr::new(Scheme::Tcp, server))
+        Self::client_at([Addr::new(Scheme::Tcp, server)])
     }
 
-    /// A client of the server at this address.
-    pub fn client_at(server: Addr) -> Self {
-        Self::new(Role::Client { server })
+    /// A client of the server that has these addresses; they are tried in turn.
+    pub fn client_at(servers: impl IntoIterator<Item = Addr>) -> Self {
+        Self::new(Role::Client { servers: servers.into_iter().collect() })
     }
 
     /// A member of the mesh that these belong to; one is enough, none begins a mesh.
@@ -132,10 +132,16 @@ impl Node {
     ///
     /// # Errors
     /// [`BadName`] if it breaks the rule of names.
-    pub fn name(mut self, name: &str) -> Result<Self, BadName> {
-        self.nick = Some(name.parse()?);
+    pub fn name(self, name: &str) -> Result<Self, BadName> {
+        Ok(self.insist_on_name(name.parse()?))
+    }
+
+    /// The name, and nothing else if it is taken.
+    #[must_use]
+    pub fn insist_on_name(mut self, nick: Nick) -> Self {
+        self.nick = Some(nick);
         self.nick_given = true;
-        Ok(self)
+        self
     }
 
     /// A name that may get a number behind it if it is taken.
@@ -153,6 +159,13 @@ impl Node {
     pub fn room(mut self, room: &str) -> Result<Self, BadName> {
         self.rooms.push(room.parse()?);
         Ok(self)
+    }
+
+    /// Rooms to join at the start; the first is the current one.
+    #[must_use]
+    pub fn rooms(mut self, rooms: impl IntoIterator<Item = RoomName>) -> Self {
+        self.rooms.extend(rooms);
+        self
     }
 
     /// Another address to listen on; port 0 picks a free one.
@@ -227,7 +240,8 @@ impl Node {
         let (events, event_queue) = mpsc::channel::<Event>(EVENT_QUEUE);
         let (outcome, ended) = oneshot::channel();
         let listeners = listeners.into_iter().map(|(_, name, listener)| (name, listener)).collect();
-        let parts = Parts { topology, dialer, listeners, commands: command_queue, stop: stopped, events, outcome };
+        let parts =
+            Parts { topology, dialer, listeners, commands: command_queue, stop: stopped, events, outcome };
         // The identity lives as long as the node: with it the lock on its directory.
         tokio::spawn(async move {
             run(parts).await;
@@ -271,7 +285,7 @@ impl Node {
     fn pinned(&self) -> BTreeSet<SocketAddr> {
         match &self.role {
             Role::Server => BTreeSet::new(),
-            Role::Client { server } => [server.socket].into(),
+            Role::Client { servers } => servers.iter().map(|server| server.socket).collect(),
             Role::Peer { peers } => {
                 peers.iter().map(|peer| peer.socket).filter(|socket| !socket.ip().is_loopback()).collect()
             }
@@ -292,12 +306,12 @@ impl Node {
                 limits: self.limits,
                 history: self.history > 0,
             })),
-            Role::Client { server } => Box::new(Client::new(ClientConfig {
+            Role::Client { servers } => Box::new(Client::new(ClientConfig {
                 key: identity.key.public(),
                 nick,
                 nick_given: self.nick_given,
                 epoch: identity.epoch,
-                server,
+                servers,
                 rooms: self.rooms,
                 reconnect: self.reconnect,
                 linger: self.linger,

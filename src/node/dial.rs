@@ -52,7 +52,12 @@ impl Dialer {
         }
     }
 
-    async fn connect(&self, addr: Addr, id: LinkId, hello: Bytes) -> Result<(Fresh, crate::wire::Hello), DialError> {
+    async fn connect(
+        &self,
+        addr: Addr,
+        id: LinkId,
+        hello: Bytes,
+    ) -> Result<(Fresh, crate::wire::Hello), DialError> {
         let Some(transport) = self.transports.get(&addr.scheme) else {
             let message = format!("this node has no {} transport", addr.scheme);
             return Err(DialError::Unreachable(Trouble::new("usage", message, "")));
@@ -88,7 +93,8 @@ impl Dialer {
 /// What people are told when a dial came to nothing.
 fn dial_error(addr: Addr, error: &LinkError) -> DialError {
     let at = addr.socket;
-    let unreachable = |code, message: String, hint: &str| DialError::Unreachable(Trouble::new(code, message, hint));
+    let unreachable =
+        |code, message: String, hint: &str| DialError::Unreachable(Trouble::new(code, message, hint));
     match error {
         LinkError::NothingListens => unreachable(
             "nothing_listens",
@@ -115,11 +121,13 @@ fn dial_error(addr: Addr, error: &LinkError) -> DialError {
             format!("{at} speaks another version of the protocol"),
             "update the older of the two programs",
         )),
-        LinkError::TooLong { .. } | LinkError::Handshake(_) | LinkError::Closed(_) | LinkError::Lost(_) => unreachable(
-            "unreachable",
-            format!("the link to {at} broke before it was up: {error}"),
-            "is that a sayagain node? its log (-v) may say more",
-        ),
+        LinkError::TooLong { .. } | LinkError::Handshake(_) | LinkError::Closed(_) | LinkError::Lost(_) => {
+            unreachable(
+                "unreachable",
+                format!("the link to {at} broke before it was up: {error}"),
+                "is that a sayagain node? its log (-v) may say more",
+            )
+        }
     }
 }
 

@@ -83,7 +83,8 @@ impl Identity {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(io(dir))?;
         let lock = lock(dir)?;
         let key_path = dir.join(KEY_FILE);
-        let key = if key_path.try_exists().map_err(io(&key_path))? { read_key(&key_path)? } else { make_key(dir)? };
+        let key =
+            if key_path.try_exists().map_err(io(&key_path))? { read_key(&key_path)? } else { make_key(dir)? };
         let epoch = next_epoch(dir).map_err(io(&dir.join(EPOCH_FILE)))?;
         let pins = Pins::open(&dir.join(PINS_FILE)).map_err(io(&dir.join(PINS_FILE)))?;
         Ok(Self { key: Arc::new(key), epoch, pins: Arc::new(pins), _lock: Some(Arc::new(lock)) })

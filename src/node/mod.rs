@@ -89,3 +89,15 @@ impl Ended {
         self.outcome.await.unwrap_or(Outcome::Done)
     }
 }
+
+/// A handle and its events without a node behind them; the caller plays the node.
+#[cfg(test)]
+pub(crate) fn unplugged(
+    commands: usize,
+    events: usize,
+) -> (NodeHandle, Events, mpsc::Receiver<Command>, mpsc::Sender<Event>) {
+    let (command_sender, command_receiver) = mpsc::channel(commands);
+    let (event_sender, receiver) = mpsc::channel(events);
+    let (stop, _) = watch::channel(false);
+    (NodeHandle { commands: command_sender, stop }, Events { receiver }, command_receiver, event_sender)
+}

@@ -73,8 +73,10 @@ pub(super) async fn greet(fresh: &mut Fresh) -> Result<Hello, NoHello> {
     let failed = |error: LinkError| NoHello::Failed(error.to_string());
     fresh.link.tx.send(Lane::CONTROL, fresh.hello.clone()).await.map_err(failed)?;
     let first = timeout(HELLO_TIMEOUT, fresh.link.rx.recv()).await;
-    let first = first.map_err(|_| NoHello::Failed(format!("no hello within {} s", HELLO_TIMEOUT.as_secs())))?;
-    let message = first.map_err(failed)?.ok_or_else(|| NoHello::Failed("it closed before its hello".into()))?;
+    let first =
+        first.map_err(|_| NoHello::Failed(format!("no hello within {} s", HELLO_TIMEOUT.as_secs())))?;
+    let message =
+        first.map_err(failed)?.ok_or_else(|| NoHello::Failed("it closed before its hello".into()))?;
     match decode(&message) {
         Ok(Frame::Hello(hello)) if is_proven(&fresh.link, &hello) => Ok(hello),
         Ok(Frame::Hello(_)) => Err(NoHello::Failed("its hello names another key than it proved".into())),
@@ -173,7 +175,12 @@ async fn close(handle: &LinkHandle, reason: ByeReason, detail: String) -> LinkEn
     }
 }
 
-async fn read(id: LinkId, handle: &LinkHandle, mut rx: Box<dyn LinkRx>, posts: &mpsc::Sender<Post>) -> LinkEnd {
+async fn read(
+    id: LinkId,
+    handle: &LinkHandle,
+    mut rx: Box<dyn LinkRx>,
+    posts: &mpsc::Sender<Post>,
+) -> LinkEnd {
     let mut pulse = Pulse::new();
     let mut ticks = interval_at(Instant::now(), PING_PERIOD);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -93,7 +93,10 @@ mod tests {
 
     #[test]
     fn are_newer_frames_and_other_versions_told_apart_from_garbage() {
-        assert_eq!(decode(&postcard::to_stdvec(&Frame::COUNT).unwrap()), Err(DecodeError::Unknown(Frame::COUNT)));
+        assert_eq!(
+            decode(&postcard::to_stdvec(&Frame::COUNT).unwrap()),
+            Err(DecodeError::Unknown(Frame::COUNT))
+        );
         let newer = postcard::to_stdvec(&(Frame::HELLO, 9_u16, "whatever comes then")).unwrap();
         assert_eq!(decode(&newer), Err(DecodeError::Version(9)));
         assert_eq!(decode(br#"{"hello":{"version":2}}"#), Err(DecodeError::Unknown(u32::from(b'{'))));
@@ -108,10 +111,8 @@ mod tests {
 
     #[test]
     fn is_a_frame_at_the_limit_taken_and_one_past_it_refused() {
-        let frame = |detail: usize| Frame::Bye {
-            reason: crate::wire::ByeReason::Quit,
-            detail: "x".repeat(detail),
-        };
+        let frame =
+            |detail: usize| Frame::Bye { reason: crate::wire::ByeReason::Quit, detail: "x".repeat(detail) };
         let overhead = encode(&frame(MAX_FRAME_BYTES - 100)).unwrap().len() - (MAX_FRAME_BYTES - 100);
         let longest = MAX_FRAME_BYTES - overhead;
         assert_eq!(decode(&encode(&frame(longest)).unwrap()), Ok(frame(longest)));

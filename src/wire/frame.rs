@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Addr, ByeReason, Epoch, ErrorCode, LogKey, Nick, NodeId, Pair, PublicKey, Record, RoomId, Seq, Vector};
+use super::{
+    Addr, ByeReason, Epoch, ErrorCode, LogKey, Nick, NodeId, Pair, PublicKey, Record, RoomId, Seq, Vector,
+};
 
 /// The version of this list of frames.
 pub const VERSION: u16 = 1;

@@ -152,6 +152,10 @@ mod tests {
         let (key, _) = signed();
         assert_eq!(SigningKey::from_pkcs8(&key.to_pkcs8()).unwrap().public(), key.public());
         assert_eq!(SigningKey::from_pkcs8(&key.to_pkcs8()[1..]).unwrap_err(), BadKey);
-        assert_eq!(format!("{key:?}"), format!("SigningKey({:?})", key.public()), "the seed is never printed");
+        assert_eq!(
+            format!("{key:?}"),
+            format!("SigningKey({:?})", key.public()),
+            "the seed is never printed"
+        );
     }
 }

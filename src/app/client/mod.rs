@@ -48,8 +48,8 @@ pub struct ClientConfig {
     pub nick_given: bool,
     /// Its run.
     pub epoch: Epoch,
-    /// Where the server is.
-    pub server: Addr,
+    /// Where the server is: all addresses of its host, tried in turn; at least one.
+    pub servers: Vec<Addr>,
     /// Rooms to join at the start; the first is the current one.
     pub rooms: Vec<RoomName>,
     /// Whether to dial again a server that cannot be reached at the start or that shut down.
@@ -105,6 +105,8 @@ pub struct Client {
     nick: Nick,
     tries: u32,
     phase: Phase,
+    /// Which of the server's addresses is dialled.
+    turn: usize,
     was_up: bool,
     backoff: Backoff,
     rng: ChaCha12Rng,
@@ -134,6 +136,7 @@ impl Client {
             nick: config.nick.clone(),
             tries: 1,
             phase: Phase::Dialing,
+            turn: 0,
             was_up: false,
             backoff: Backoff::new(RETRY_BASE, RETRY_CAP),
             rng: ChaCha12Rng::from_seed(config.seed),
@@ -161,7 +164,20 @@ impl Client {
             self.current.get_or_insert_with(|| name.clone());
             self.enter(RoomId::Public(name), now);
         }
-        self.actions.push_back(Action::Dial(self.config.server));
+        self.dial();
+    }
+
+    fn dial(&mut self) {
+        match self.config.servers.get(self.turn) {
+            Some(&addr) => {
+                self.phase = Phase::Dialing;
+                self.actions.push_back(Action::Dial(addr));
+            }
+            None => {
+                let nowhere = Trouble::new("usage", "the server has no address", "give one with --server");
+                self.finish(Outcome::Unreachable(nowhere), "unreachable");
+            }
+        }
     }
 
     /// Begins to be in a room; says so to the server if it is there.
@@ -274,8 +290,7 @@ impl Topology for Client {
         if let Phase::Waiting { until } = self.phase
             && until <= now.instant
         {
-            self.phase = Phase::Dialing;
-            self.actions.push_back(Action::Dial(self.config.server));
+            self.dial();
         }
     }
 

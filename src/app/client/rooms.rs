@@ -4,9 +4,7 @@ use std::time::Instant;
 
 use crate::{
     app::{
-        Change, Event, Now, Place, Said, SentState,
-        limits::ENTRIES_PER_FRAME,
-        log::Inserted,
+        Change, Event, Now, Place, Said, SentState, limits::ENTRIES_PER_FRAME, log::Inserted,
         trouble::refusal,
     },
     wire::{
@@ -39,9 +37,10 @@ impl Client {
         match frame {
             Frame::Record(record) => self.handle_record(record, now),
             Frame::Start { log, seq } => {
-                let run = self.rooms.get_mut(&log.room).map(|room| {
-                    room.room.start_at(log.author, log.epoch, seq, now.instant)
-                });
+                let run = self
+                    .rooms
+                    .get_mut(&log.room)
+                    .map(|room| room.room.start_at(log.author, log.epoch, seq, now.instant));
                 self.show_run(run.unwrap_or_default(), false);
             }
             Frame::Gone { log, floor } => self.handle_gone(&log, floor, now.instant),
@@ -140,7 +139,9 @@ impl Client {
     }
 
     fn handle_refused(&mut self, log: &LogKey, seq: Seq, code: ErrorCode, detail: &str) {
-        let Some(room) = self.rooms.get_mut(&log.room).filter(|room| room.outgoing.key() == log) else { return };
+        let Some(room) = self.rooms.get_mut(&log.room).filter(|room| room.outgoing.key() == log) else {
+            return;
+        };
         if code == ErrorCode::BadSeq {
             room.outgoing.rewind();
         } else if room.outgoing.refuse(seq).is_some() {

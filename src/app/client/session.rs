@@ -21,7 +21,8 @@ impl Client {
             self.phase = Phase::Greeting(link);
         } else {
             self.phase = Phase::Greeting(link);
-            self.refusal = Some(refusal(ErrorCode::WrongRole, "that is a peer: --role peer --peers reaches it"));
+            self.refusal =
+                Some(refusal(ErrorCode::WrongRole, "that is a peer: --role peer --peers reaches it"));
             self.close(link, ByeReason::Refused);
         }
     }
@@ -32,7 +33,9 @@ impl Client {
             return;
         }
         match frame {
-            Frame::Welcome { nick, max_message_bytes } => self.handle_welcome(link, nick, max_message_bytes, now),
+            Frame::Welcome { nick, max_message_bytes } => {
+                self.handle_welcome(link, nick, max_message_bytes, now)
+            }
             Frame::Error { code, room, detail } => self.handle_error(link, code, room, &detail),
             Frame::Bye { reason, .. } => self.farewell = Some(reason),
             frame => self.handle_room_frame(frame, now),
@@ -62,7 +65,8 @@ impl Client {
         }
         let greeting = self.phase == Phase::Greeting(link);
         if !greeting {
-            self.renames_awaited = self.renames_awaited.saturating_sub(usize::from(code == ErrorCode::NameTaken));
+            self.renames_awaited =
+                self.renames_awaited.saturating_sub(usize::from(code == ErrorCode::NameTaken));
             return self.notify(Event::Error(refusal(code, detail)));
         }
         if code == ErrorCode::NameTaken && !self.config.nick_given && self.tries < MAX_TRIES {
@@ -79,7 +83,11 @@ impl Client {
         let Some(room) = self.rooms.get_mut(id) else { return };
         room.stay = Stay::Denied;
         if self.current.as_ref() == id.public() {
-            self.current = self.rooms.iter().filter(|(_, r)| r.stay != Stay::Denied).find_map(|(id, _)| id.public().cloned());
+            self.current = self
+                .rooms
+                .iter()
+                .filter(|(_, r)| r.stay != Stay::Denied)
+                .find_map(|(id, _)| id.public().cloned());
         }
         if !self.rooms.get(id).is_some_and(|room| room.recalled) {
             self.pages_awaited = self.pages_awaited.saturating_sub(1);
@@ -108,7 +116,9 @@ impl Client {
             return self.finish(Outcome::Refused(trouble), "refused");
         }
         match self.farewell {
-            Some(ByeReason::Replaced) => self.finish(Outcome::Refused(trouble::identity_twice()), "identity_twice"),
+            Some(ByeReason::Replaced) => {
+                self.finish(Outcome::Refused(trouble::identity_twice()), "identity_twice")
+            }
             Some(ByeReason::Shutdown) if !self.config.reconnect => self.end_with_server(),
             _ => {
                 self.tell_link(LinkState::Down { reason: end.reason.clone() });
@@ -130,6 +140,11 @@ impl Client {
         if self.quitting {
             return self.finish(Outcome::Done, "quit");
         }
+        if self.turn + 1 < self.config.servers.len() && matches!(error, DialError::Unreachable(_)) {
+            self.turn += 1;
+            return self.dial();
+        }
+        self.turn = 0;
         match error {
             DialError::IdentityChanged(trouble) => {
                 self.finish(Outcome::IdentityChanged(trouble), "identity_changed");
@@ -150,8 +165,12 @@ impl Client {
     }
 
     fn tell_link(&mut self, state: LinkState) {
-        let server = self.config.server;
-        self.notify(Event::Link { peer: server.socket.to_string(), transport: server.scheme.as_str(), state });
+        let Some(&server) = self.config.servers.get(self.turn) else { return };
+        self.notify(Event::Link {
+            peer: server.socket.to_string(),
+            transport: server.scheme.as_str(),
+            state,
+        });
     }
 
     pub(super) fn close(&mut self, link: LinkId, reason: ByeReason) {
@@ -172,9 +191,10 @@ impl Client {
     pub(super) fn finish_if_done(&mut self) {
         let settled = |stay| matches!(stay, Stay::In | Stay::Denied);
         let idle = self.lookups.is_empty() && self.pages_awaited == 0 && self.renames_awaited == 0;
-        let taken = self.rooms.values().all(|room| {
-            settled(room.stay) && (room.stay == Stay::Denied || room.outgoing.waiting() == 0)
-        });
+        let taken = self
+            .rooms
+            .values()
+            .all(|room| settled(room.stay) && (room.stay == Stay::Denied || room.outgoing.waiting() == 0));
         let Some(link) = self.link().filter(|_| self.finish_by.is_some() && !self.quitting) else { return };
         if !(idle && taken) {
             return;

@@ -37,7 +37,8 @@ impl Hearsay {
 impl Hub {
     /// Notes what a node has that was in a room before this server began.
     pub(super) fn hear_say(&mut self, id: &RoomId, node: NodeId, have: &Vector, cut: Instant, now: Instant) {
-        let since_start = self.started.map_or(Duration::ZERO, |started| now.saturating_duration_since(started));
+        let since_start =
+            self.started.map_or(Duration::ZERO, |started| now.saturating_duration_since(started));
         let was_before = self.started.is_some_and(|started| cut <= started);
         if !was_before || since_start > HEARSAY_PATIENCE {
             return;

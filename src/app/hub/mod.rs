@@ -159,7 +159,8 @@ impl Hub {
 
     fn shut_down(&mut self) {
         self.stopping = true;
-        let open: Vec<LinkId> = self.links.iter().filter(|(_, s)| !s.closing).map(|(&link, _)| link).collect();
+        let open: Vec<LinkId> =
+            self.links.iter().filter(|(_, s)| !s.closing).map(|(&link, _)| link).collect();
         for link in open {
             self.close(link, ByeReason::Shutdown, "the server stops");
         }
@@ -258,7 +259,8 @@ impl Topology for Hub {
 
     fn handle_timeout(&mut self, now: Now) {
         let nameless = |s: &Session| s.name_deadline.is_some_and(|deadline| deadline <= now.instant);
-        let late: Vec<LinkId> = self.links.iter().filter(|(_, s)| nameless(s)).map(|(&link, _)| link).collect();
+        let late: Vec<LinkId> =
+            self.links.iter().filter(|(_, s)| nameless(s)).map(|(&link, _)| link).collect();
         for link in late {
             self.close(link, ByeReason::Refused, "no free name was asked for in time");
         }

@@ -99,7 +99,8 @@ impl Hub {
         self.send(link, Frame::Welcome { nick, max_message_bytes });
         let Some(node) = self.links.get(&link).map(|session| session.node) else { return };
         let waiting = self.rooms.iter().filter(|(_, room)| !room.room.is_empty());
-        let pairs = waiting.filter_map(|(id, _)| id.pair().filter(|pair| pair.other(node).is_some()).copied());
+        let pairs =
+            waiting.filter_map(|(id, _)| id.pair().filter(|pair| pair.other(node).is_some()).copied());
         let pairs: Vec<_> = pairs.collect();
         for pairs in pairs.chunks(crate::app::limits::ENTRIES_PER_FRAME) {
             self.send(link, Frame::Pairs { pairs: pairs.to_vec() });
@@ -126,7 +127,11 @@ impl Hub {
 
     pub(super) fn handle_follow(&mut self, link: LinkId, terms: &[String]) {
         if terms.len() > MAX_TERMS {
-            return self.refuse(link, ErrorCode::Other, &format!("at most {MAX_TERMS} terms can be followed"));
+            return self.refuse(
+                link,
+                ErrorCode::Other,
+                &format!("at most {MAX_TERMS} terms can be followed"),
+            );
         }
         let terms: Vec<Term> = terms.iter().filter_map(|term| term.parse().ok()).collect();
         if terms.is_empty() {

@@ -9,7 +9,9 @@ use crate::{
     app::{
         LinkId, Now,
         history::{page_frames, past_line},
-        limits::{AGE_SLACK, ENTRIES_PER_FRAME, KEEP_BYTES_TOTAL, MAX_MEMBERS, MAX_PAIRS, MAX_ROOMS_PER_NODE},
+        limits::{
+            AGE_SLACK, ENTRIES_PER_FRAME, KEEP_BYTES_TOTAL, MAX_MEMBERS, MAX_PAIRS, MAX_ROOMS_PER_NODE,
+        },
         log::Inserted,
         room::{Keep, Room},
     },
@@ -270,7 +272,9 @@ impl Hub {
 
     fn shrink(&mut self) {
         while self.kept_bytes > KEEP_BYTES_TOTAL {
-            let Some(fattest) = self.rooms.values_mut().max_by_key(|room| room.room.kept_bytes()) else { return };
+            let Some(fattest) = self.rooms.values_mut().max_by_key(|room| room.room.kept_bytes()) else {
+                return;
+            };
             let before = fattest.room.kept_bytes();
             fattest.room.forget_oldest();
             self.kept_bytes -= before - fattest.room.kept_bytes();
@@ -282,7 +286,8 @@ impl Hub {
 
     /// An author names where its log begins, because this server does not have what was before.
     pub(super) fn handle_start(&mut self, link: LinkId, log: &LogKey, seq: Seq, now: Now) {
-        let member = |session: &super::Session| session.node == log.author && session.rooms.contains(&log.room);
+        let member =
+            |session: &super::Session| session.node == log.author && session.rooms.contains(&log.room);
         if self.links.get(&link).is_some_and(member)
             && let Some(room) = self.rooms.get_mut(&log.room)
         {

@@ -81,7 +81,8 @@ impl Mesh {
         let fresh = self.new_room(&id, now.instant);
         let room = self.rooms.entry(id.clone()).or_insert(fresh);
         (room.inside, room.joined_at) = (true, now.instant);
-        let links: Vec<LinkId> = self.links.iter().filter(|(_, n)| !n.closing).map(|(&link, _)| link).collect();
+        let links: Vec<LinkId> =
+            self.links.iter().filter(|(_, n)| !n.closing).map(|(&link, _)| link).collect();
         for link in links {
             self.subscribe(link, &id, now.instant);
         }
@@ -92,7 +93,9 @@ impl Mesh {
     }
 
     fn leave(&mut self, name: Option<RoomName>) {
-        let Some(name) = name.or_else(|| self.current.clone()) else { return self.trouble(trouble::no_room()) };
+        let Some(name) = name.or_else(|| self.current.clone()) else {
+            return self.trouble(trouble::no_room());
+        };
         let id = RoomId::Public(name.clone());
         let me = self.me;
         let Some(room) = self.rooms.get_mut(&id).filter(|room| room.inside) else {
@@ -138,7 +141,9 @@ impl Mesh {
     }
 
     fn list_users(&mut self, name: Option<RoomName>) {
-        let Some(room) = name.or_else(|| self.current.clone()) else { return self.trouble(trouble::no_room()) };
+        let Some(room) = name.or_else(|| self.current.clone()) else {
+            return self.trouble(trouble::no_room());
+        };
         let id = RoomId::Public(room.clone());
         if self.inside(&id) {
             let users = self.users_of(&id);
@@ -210,7 +215,8 @@ impl Mesh {
 
     fn quit(&mut self) {
         self.quitting = true;
-        let open: Vec<LinkId> = self.links.iter().filter(|(_, n)| !n.closing).map(|(&link, _)| link).collect();
+        let open: Vec<LinkId> =
+            self.links.iter().filter(|(_, n)| !n.closing).map(|(&link, _)| link).collect();
         for link in open {
             self.close(link, ByeReason::Quit, "");
         }
@@ -249,7 +255,9 @@ impl Mesh {
             let alone = self.book.is_empty() && self.links.is_empty();
             let heard = self.heard(id).map_or(room.reported, |(heard, _)| heard);
             let Some(log) = room.room.log(self.me, self.config.epoch).filter(|_| !alone) else { continue };
-            lines.extend(log.read(heard).filter(|kept| kept.record.kind == Kind::TEXT).map(|kept| kept.record.text()));
+            lines.extend(
+                log.read(heard).filter(|kept| kept.record.kind == Kind::TEXT).map(|kept| kept.record.text()),
+            );
         }
         lines
     }

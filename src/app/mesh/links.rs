@@ -8,7 +8,7 @@ use std::{
 use crate::{
     app::{
         Action, Change, DialError, Event, LinkEnd, LinkId, LinkState, Now,
-        limits::{MAX_LISTEN, MAX_LINKS_PER_ADDRESS, MAX_NEIGHBOURS, MAX_PEERS_PER_FRAME, MAX_TERMS},
+        limits::{MAX_LINKS_PER_ADDRESS, MAX_LISTEN, MAX_NEIGHBOURS, MAX_PEERS_PER_FRAME, MAX_TERMS},
     },
     wire::{Addr, ByeReason, ErrorCode, Frame, Hello, Nick, NodeId, Role, RoomId},
 };
@@ -52,7 +52,12 @@ impl Mesh {
         self.introduce(link, is_new, now.instant);
     }
 
-    fn verdict(&self, node: NodeId, hello: &Hello, addr: SocketAddr) -> Result<(), (ByeReason, ErrorCode, String)> {
+    fn verdict(
+        &self,
+        node: NodeId,
+        hello: &Hello,
+        addr: SocketAddr,
+    ) -> Result<(), (ByeReason, ErrorCode, String)> {
         let open = || self.links.values().filter(|neighbour| !neighbour.closing);
         if node == self.me {
             return Err((ByeReason::Duplicate, ErrorCode::Other, "that is this node itself".into()));
@@ -103,7 +108,8 @@ impl Mesh {
             self.tell_of(link, node, &listen);
         }
         let pair = RoomId::between(self.me, node);
-        let mine = self.rooms.iter().filter(|(id, room)| room.inside && (id.public().is_some() || **id == pair));
+        let mine =
+            self.rooms.iter().filter(|(id, room)| room.inside && (id.public().is_some() || **id == pair));
         for id in mine.map(|(id, _)| id.clone()).collect::<Vec<_>>() {
             self.subscribe(link, &id, now);
         }
@@ -140,7 +146,9 @@ impl Mesh {
     }
 
     pub(super) fn handle_nick(&mut self, link: LinkId, nick: Nick) {
-        let Some(neighbour) = self.links.get(&link).filter(|neighbour| neighbour.nick != nick) else { return };
+        let Some(neighbour) = self.links.get(&link).filter(|neighbour| neighbour.nick != nick) else {
+            return;
+        };
         let (node, rooms) = (neighbour.node, neighbour.rooms.keys().cloned().collect::<Vec<_>>());
         let old = self.name_of(node);
         for neighbour in self.links.values_mut().filter(|neighbour| neighbour.node == node) {
@@ -219,7 +227,8 @@ impl Mesh {
 
     fn tell_link(&mut self, link: LinkId, state: LinkState) {
         let Some(neighbour) = self.links.get(&link) else { return };
-        let transport = neighbour.dialed.or(neighbour.listen.first().copied()).map_or("", |a| a.scheme.as_str());
+        let transport =
+            neighbour.dialed.or(neighbour.listen.first().copied()).map_or("", |a| a.scheme.as_str());
         let peer = neighbour.dialed.map_or(neighbour.addr, |dialed| dialed.socket).to_string();
         self.notify(Event::Link { peer, transport, state });
     }

@@ -23,8 +23,8 @@ use std::{
 use rand::{SeedableRng as _, rngs::ChaCha12Rng};
 
 use crate::wire::{
-    Addr, ByeReason, Epoch, Frame, Hello, LogKey, Nick, NodeId, PublicKey, Role, RoomId, RoomName, Seq, SigningKey,
-    VERSION, Vector,
+    Addr, ByeReason, Epoch, Frame, Hello, LogKey, Nick, NodeId, PublicKey, Role, RoomId, RoomName, Seq,
+    SigningKey, VERSION, Vector,
 };
 
 use super::{
@@ -228,10 +228,15 @@ impl Mesh {
 
     /// The name of a node as shown; with a tag where two of those here are called the same.
     fn name_of(&self, node: NodeId) -> String {
-        let nick = if node == self.me { Some(&self.nick) } else { self.people.get(&node).map(|person| &person.nick) };
+        let nick = if node == self.me {
+            Some(&self.nick)
+        } else {
+            self.people.get(&node).map(|person| &person.nick)
+        };
         let Some(nick) = nick else { return format!("node-{}", node.tag()) };
         let same = |other: NodeId, called: &Nick| other != node && called == nick;
-        let clash = same(self.me, &self.nick) || self.links.values().any(|n| !n.closing && same(n.node, &n.nick));
+        let clash =
+            same(self.me, &self.nick) || self.links.values().any(|n| !n.closing && same(n.node, &n.nick));
         if clash { format!("{nick}#{}", node.tag()) } else { nick.to_string() }
     }
 
@@ -331,7 +336,9 @@ impl Topology for Mesh {
     fn handle_input(&mut self, input: Input, now: Now) {
         match input {
             Input::Start => self.start(now),
-            Input::LinkUp { link, hello, addr, dialed } => self.handle_link_up(link, hello, addr, dialed, now),
+            Input::LinkUp { link, hello, addr, dialed } => {
+                self.handle_link_up(link, hello, addr, dialed, now)
+            }
             Input::LinkDown { link, end } => self.handle_link_down(link, &end, now),
             Input::DialFailed { addr, error } => self.handle_dial_failed(addr, &error, now),
             Input::Frame { link, frame } => self.handle_frame(link, frame, now),

@@ -9,8 +9,8 @@ use crate::{
         Change, LinkId, Now,
         history::page_frames,
         limits::{
-            AGE_SLACK, DIGEST_PERIOD, DIGEST_PERIOD_QUIET, ENTRIES_PER_FRAME, MAX_AUTHORS, MAX_EPOCHS, MAX_HISTORY,
-            MAX_PAIRS, MAX_ROOMS, WANT_PATIENCE,
+            AGE_SLACK, DIGEST_PERIOD, DIGEST_PERIOD_QUIET, ENTRIES_PER_FRAME, MAX_AUTHORS, MAX_EPOCHS,
+            MAX_HISTORY, MAX_PAIRS, MAX_ROOMS, WANT_PATIENCE,
         },
         log::Log,
     },
@@ -119,7 +119,8 @@ impl Mesh {
             they_lack |= have.author != self.me && self.compare(link, id, have, now);
         }
         let told = self.links.get(&link).and_then(|neighbour| neighbour.told.get(id));
-        if they_lack && told.is_none_or(|&told| now.instant.saturating_duration_since(told) >= DIGEST_PERIOD) {
+        if they_lack && told.is_none_or(|&told| now.instant.saturating_duration_since(told) >= DIGEST_PERIOD)
+        {
             self.send_have(link, id, now.instant);
         }
     }
@@ -157,7 +158,8 @@ impl Mesh {
     /// What a neighbour no longer has is gone for good only if the author is not there to ask.
     pub(super) fn handle_gone(&mut self, link: LinkId, log: &LogKey, floor: Seq, now: Now) {
         let author = self.link_of(log.author).filter(|&author| author != link);
-        let next = self.rooms.get(&log.room).and_then(|room| room.room.log(log.author, log.epoch)).map(Log::next);
+        let next =
+            self.rooms.get(&log.room).and_then(|room| room.room.log(log.author, log.epoch)).map(Log::next);
         if let (Some(author), Some(next)) = (author, next) {
             self.wanted.remove(log);
             return self.want(author, log.clone(), next, floor, now.instant);
@@ -166,7 +168,8 @@ impl Mesh {
     }
 
     pub(super) fn handle_digest(&mut self, link: LinkId, id: &RoomId, sum: u64, now: Now) {
-        let differs = self.rooms.get(id).is_some_and(|room| room.inside && room.room.vector().digest() != sum);
+        let differs =
+            self.rooms.get(id).is_some_and(|room| room.inside && room.room.vector().digest() != sum);
         if differs {
             self.send_have(link, id, now.instant);
         }
@@ -174,7 +177,8 @@ impl Mesh {
 
     pub(super) fn compare_digests(&mut self) {
         let inside = self.rooms.iter().filter(|(_, room)| room.inside && !room.room.is_empty());
-        let sums: Vec<(RoomId, u64)> = inside.map(|(id, room)| (id.clone(), room.room.vector().digest())).collect();
+        let sums: Vec<(RoomId, u64)> =
+            inside.map(|(id, room)| (id.clone(), room.room.vector().digest())).collect();
         for (room, sum) in sums {
             let audience = self.audience(&room);
             if let Some(&link) = audience.choose(&mut self.rng) {
@@ -220,7 +224,9 @@ impl Mesh {
     }
 
     pub(super) fn handle_page(&mut self, link: LinkId, id: &RoomId, lines: Vec<PastLine>, last: bool) {
-        let Some(room) = self.rooms.get_mut(id).filter(|room| room.recall_pending == Some(link)) else { return };
+        let Some(room) = self.rooms.get_mut(id).filter(|room| room.recall_pending == Some(link)) else {
+            return;
+        };
         room.recalled |= !lines.is_empty();
         if last {
             room.recall_pending = None;

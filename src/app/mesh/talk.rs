@@ -11,7 +11,8 @@ use crate::{
         log::{Inserted, Log},
     },
     wire::{
-        AckLevel, ByeReason, Frame, Kind, LogKey, NodeId, PastLine, PublicKey, Record, RoomId, Seq, is_signed_by,
+        AckLevel, ByeReason, Frame, Kind, LogKey, NodeId, PastLine, PublicKey, Record, RoomId, Seq,
+        is_signed_by,
     },
 };
 
@@ -34,7 +35,9 @@ impl Mesh {
             Frame::Want { log, from, upto } => self.handle_want(link, log, from, upto),
             Frame::Gone { log, floor } => self.handle_gone(link, &log, floor, now),
             Frame::Digest { room, sum } => self.handle_digest(link, &room, sum, now),
-            Frame::Author { node, nick, key: Some(key), .. } if NodeId::of(&key) == node && node != self.me => {
+            Frame::Author { node, nick, key: Some(key), .. }
+                if NodeId::of(&key) == node && node != self.me =>
+            {
                 if self.link_of(node).is_none() {
                     self.remember(node, nick, key);
                 }
@@ -192,7 +195,11 @@ impl Mesh {
     pub(super) fn send_acks(&mut self) {
         self.ack_at = None;
         for log in std::mem::take(&mut self.acks_due) {
-            let next = self.rooms.get(&log.room).and_then(|room| room.room.log(log.author, log.epoch)).map(Log::next);
+            let next = self
+                .rooms
+                .get(&log.room)
+                .and_then(|room| room.room.log(log.author, log.epoch))
+                .map(Log::next);
             if let (Some(link), Some(next)) = (self.link_of(log.author), next) {
                 self.send(link, Frame::Ack { log, next, level: AckLevel::Delivered });
             }
@@ -270,7 +277,9 @@ impl Mesh {
         let Some(room) = id.public().cloned().filter(|_| self.inside(&id)) else { return };
         let order = |record: &Record| (record.lamport, record.author);
         let known = self.rooms.get(&id).and_then(|room| room.room.topic()).map(order);
-        if line.record.kind == Kind::TOPIC && known.is_none_or(|known| known < order(&line.record)) && self.is_true(&line)
+        if line.record.kind == Kind::TOPIC
+            && known.is_none_or(|known| known < order(&line.record))
+            && self.is_true(&line)
         {
             let (from, text) = (self.name_of(line.record.author), line.record.text());
             if let Some(room) = self.rooms.get_mut(&id) {

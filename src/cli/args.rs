@@ -1,0 +1,282 @@
+//! The flags, and nothing else. Every option is optional here: what a missing one means is decided in
+//! `settings.rs`, after the variables and the file had their say.
+
+use std::{ffi::OsString, path::PathBuf};
+
+use clap::{
+    Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
+    builder::BoolishValueParser, parser::ValueSource,
+};
+use serde::Deserialize;
+
+/// Chat with or without a server, over links that lose, reorder and stall.
+#[derive(Debug, Parser)]
+#[command(
+    name = "sayagain",
+    version = concat!(env!("CARGO_PKG_VERSION"), " (chat node; not Node.js)"),
+    disable_help_subcommand = true,
+    args_conflicts_with_subcommands = true
+)]
+pub(super) struct Cli {
+    #[command(flatten)]
+    pub(super) options: Options,
+
+    /// Read options from this file [default: sayagain/config.toml in the XDG config directory]
+    #[arg(long, value_name = "FILE", env = "SAYAGAIN_CONFIG")]
+    pub(super) config: Option<PathBuf>,
+
+    /// Log more; twice for even more (RUST_LOG chooses what)
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub(super) verbose: u8,
+
+    /// Write nothing to stderr but errors
+    #[arg(short, long)]
+    pub(super) quiet: bool,
+
+    #[command(subcommand)]
+    pub(super) beside: Option<Beside>,
+}
+
+/// What the program does beside being a node.
+#[derive(Clone, Debug, Subcommand)]
+pub(super) enum Beside {
+    /// Print the completions of a shell
+    Completions {
+        /// Which
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
+}
+
+/// The options, with the same keys in the file.
+#[derive(Args, Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Options {
+    /// What this node is
+    #[arg(long, value_name = "ROLE", env = "SAYAGAIN_ROLE")]
+    pub(super) role: Option<RoleName>,
+
+    /// What carries it: tcp; a client also auto [default: tcp]
+    #[arg(long, value_name = "TRANSPORT", env = "SAYAGAIN_TRANSPORT")]
+    pub(super) transport: Option<String>,
+
+    /// Server, peer: where to listen; port 0 picks a free one [default: server 127.0.0.1:4224; peer a
+    /// free port, on loopback when all --peers are]
+    #[arg(long, value_name = "ADDR:PORT", env = "SAYAGAIN_LISTEN")]
+    pub(super) listen: Option<String>,
+
+    /// Client: the server [default: 127.0.0.1:4224]
+    #[arg(long, value_name = "ADDR:PORT", env = "SAYAGAIN_SERVER")]
+    pub(super) server: Option<String>,
+
+    /// Peer: others to join; one that answers is enough [default: none]
+    #[arg(long, value_name = "ADDR:PORT,...", value_delimiter = ',', env = "SAYAGAIN_PEERS")]
+    pub(super) peers: Option<Vec<String>>,
+
+    /// Client, peer: your name [default: the login name]
+    #[arg(long, value_name = "NAME", env = "SAYAGAIN_NAME")]
+    pub(super) name: Option<String>,
+
+    /// Client, peer: a room to join; may repeat, the first is the current one [default: lobby]
+    #[arg(long, value_name = "ROOM", value_delimiter = ',', env = "SAYAGAIN_ROOM")]
+    pub(super) room: Option<Vec<String>>,
+
+    /// Server, peer: what is kept for those who come later: none or memory [default: memory]
+    #[arg(long, value_name = "WHERE", env = "SAYAGAIN_HISTORY")]
+    pub(super) history: Option<String>,
+
+    /// Server, peer: links at the same time [default: 1000]
+    #[arg(long, value_name = "N", env = "SAYAGAIN_MAX_CLIENTS")]
+    pub(super) max_clients: Option<u64>,
+
+    /// Server, peer: bytes of the longest message, up to 60000 [default: 16384]
+    #[arg(long, value_name = "N", env = "SAYAGAIN_MAX_MESSAGE_BYTES")]
+    pub(super) max_message_bytes: Option<u64>,
+
+    /// Server, peer: rooms at the same time [default: 1000]
+    #[arg(long, value_name = "N", env = "SAYAGAIN_MAX_ROOMS")]
+    pub(super) max_rooms: Option<u64>,
+
+    /// Server, peer: the page; only off for now [default: off]
+    #[arg(long, value_name = "off", env = "SAYAGAIN_WEB")]
+    pub(super) web: Option<String>,
+
+    /// Client: redial also after the server shut down in order [default: only after a lost link]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
+          hide_possible_values = true, value_parser = BoolishValueParser::new(), env = "SAYAGAIN_RECONNECT")]
+    pub(super) reconnect: Option<bool>,
+
+    /// Plaintext links, on a network you trust; both ends must say it
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
+          hide_possible_values = true, value_parser = BoolishValueParser::new(), env = "SAYAGAIN_INSECURE")]
+    pub(super) insecure: Option<bool>,
+
+    /// Client, peer: how long the end of input waits for delivery [default: 60]
+    #[arg(long, value_name = "SECONDS", env = "SAYAGAIN_LINGER")]
+    pub(super) linger: Option<u64>,
+
+    /// One JSON object a line on stdout
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
+          hide_possible_values = true, value_parser = BoolishValueParser::new(), env = "SAYAGAIN_JSON")]
+    pub(super) json: Option<bool>,
+
+    /// Client, peer: line mode, which is all there is for now
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
+          hide_possible_values = true, value_parser = BoolishValueParser::new(), env = "SAYAGAIN_PLAIN")]
+    pub(super) plain: Option<bool>,
+
+    /// Colors: auto, always or never; auto honours NO_COLOR [default: auto]
+    #[arg(long, value_name = "WHEN", hide_possible_values = true, env = "SAYAGAIN_COLOR")]
+    pub(super) color: Option<When>,
+
+    /// Identity and history of this node; one process at a time [default: a directory for each role
+    /// and name in $XDG_DATA_HOME/sayagain]
+    #[arg(long, value_name = "DIR", env = "SAYAGAIN_DATA_DIR")]
+    pub(super) data_dir: Option<PathBuf>,
+}
+
+/// A role, as it is typed.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum RoleName {
+    /// Everybody's server
+    Server,
+    /// Somebody at a server
+    Client,
+    /// One of a mesh without a server
+    Peer,
+}
+
+/// When to use colors.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum When {
+    /// On a terminal
+    Auto,
+    /// Also in a file
+    Always,
+    /// Nowhere
+    Never,
+}
+
+impl RoleName {
+    /// As it is typed.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Server => "server",
+            Self::Client => "client",
+            Self::Peer => "peer",
+        }
+    }
+}
+
+use RoleName::{Client, Peer, Server};
+
+/// The options that some roles do not have.
+pub(super) const OF_ROLES: &[(&str, &[RoleName])] = &[
+    ("listen", &[Server, Peer]),
+    ("server", &[Client]),
+    ("peers", &[Peer]),
+    ("name", &[Client, Peer]),
+    ("room", &[Client, Peer]),
+    ("history", &[Server, Peer]),
+    ("max-clients", &[Server, Peer]),
+    ("max-message-bytes", &[Server, Peer]),
+    ("max-rooms", &[Server, Peer]),
+    ("web", &[Server, Peer]),
+    ("reconnect", &[Client]),
+    ("linger", &[Client, Peer]),
+    ("plain", &[Client, Peer]),
+];
+
+impl Options {
+    /// These, and where one is missing that of `other`.
+    #[must_use]
+    pub(super) fn or(self, other: Self) -> Self {
+        Self {
+            role: self.role.or(other.role),
+            transport: self.transport.or(other.transport),
+            listen: self.listen.or(other.listen),
+            server: self.server.or(other.server),
+            peers: self.peers.or(other.peers),
+            name: self.name.or(other.name),
+            room: self.room.or(other.room),
+            history: self.history.or(other.history),
+            max_clients: self.max_clients.or(other.max_clients),
+            max_message_bytes: self.max_message_bytes.or(other.max_message_bytes),
+            max_rooms: self.max_rooms.or(other.max_rooms),
+            web: self.web.or(other.web),
+            reconnect: self.reconnect.or(other.reconnect),
+            insecure: self.insecure.or(other.insecure),
+            linger: self.linger.or(other.linger),
+            json: self.json.or(other.json),
+            plain: self.plain.or(other.plain),
+            color: self.color.or(other.color),
+            data_dir: self.data_dir.or(other.data_dir),
+        }
+    }
+
+    /// The keys of the file, which are the names of the flags.
+    pub(super) fn keys() -> Vec<String> {
+        let command = Self::augment_args(Command::new("keys"));
+        command.get_arguments().filter_map(|arg| arg.get_long()).map(str::to_owned).collect()
+    }
+}
+
+/// The command line of the program under this name.
+pub(super) fn command(called: &str) -> Command {
+    Cli::command().bin_name(called).after_help(examples(called)).mut_args(|arg| arg.hide_env(true))
+}
+
+/// Reads the command line; also tells which of [`OF_ROLES`] stand on it rather than in a variable.
+pub(super) fn parse(called: &str, arguments: Vec<OsString>) -> Result<(Cli, Vec<&'static str>), clap::Error> {
+    let matches = command(called).try_get_matches_from(arguments)?;
+    let is_typed =
+        |flag: &str| matches!(matches.value_source(&flag.replace('-', "_")), Some(ValueSource::CommandLine));
+    let typed = OF_ROLES.iter().map(|(flag, _)| *flag).filter(|flag| is_typed(flag)).collect();
+    Ok((Cli::from_arg_matches(&matches)?, typed))
+}
+
+fn examples(called: &str) -> String {
+    format!(
+        "\
+Examples:
+  {called} --role server
+  {called} --role client --name alice
+  {called} --role client --server chat.example:4224 --name bob --room ops --room lobby
+  {called} --role peer --listen 0.0.0.0:4224 --peers 10.0.0.5:4224,10.0.0.6:4224 --name carol
+  echo \"backup done\" | {called} --role client --name cron --room ops && echo delivered
+  {called} --role client --name log --json | jq -r 'select(.event==\"message\").text'
+
+Each option is also a variable (--max-clients: SAYAGAIN_MAX_CLIENTS) and a key of the file
+(max-clients = 50). A flag beats a variable, a variable beats the file."
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn is_the_command_line_sound() {
+        command("node").debug_assert();
+    }
+
+    #[test]
+    fn has_every_option_a_help_and_a_variable() {
+        let command = Options::augment_args(Command::new("options"));
+        for arg in command.get_arguments() {
+            let flag = arg.get_long().unwrap();
+            assert!(arg.get_help().is_some(), "{flag}");
+            let variable = format!("SAYAGAIN_{}", flag.to_uppercase().replace('-', "_"));
+            assert_eq!(arg.get_env().unwrap(), variable.as_str());
+        }
+    }
+
+    #[test]
+    fn are_the_options_of_roles_options() {
+        let keys = Options::keys();
+        assert!(OF_ROLES.iter().all(|(flag, _)| keys.iter().any(|key| key == flag)));
+    }
+}

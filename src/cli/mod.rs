@@ -1,0 +1,99 @@
+//! The command line: flags, variables and a file become settings, a node's end becomes a status.
+
+mod address;
+mod args;
+mod config;
+mod log;
+mod opening;
+mod resolve;
+mod settings;
+mod start;
+mod stop;
+mod usage;
+
+use std::{
+    env,
+    ffi::{OsStr, OsString},
+    io,
+    path::Path,
+    process::ExitCode,
+};
+
+use anstream::{AutoStream, ColorChoice};
+use clap::Command;
+use etcetera::{BaseStrategy, base_strategy::Xdg};
+
+use crate::ui::{Printed, Streams, is_terminal};
+
+pub use address::Remote;
+pub use settings::{ClientSettings, History, PeerSettings, Person, Role, ServerSettings, Settings};
+
+use args::{Beside, Cli};
+use resolve::Surroundings;
+use stop::{Status, Stop};
+
+/// The whole program.
+pub fn main() -> ExitCode {
+    let arguments: Vec<OsString> = env::args_os().collect();
+    let called = called_by(arguments.first());
+    run(&called, arguments).unwrap_or_else(Stop::report).into()
+}
+
+fn run(called: &str, arguments: Vec<OsString>) -> Result<Status, Stop> {
+    let command = args::command(called);
+    let subcommands: Vec<&str> = command.get_subcommands().map(Command::get_name).collect();
+    usage::refuse_node_js(arguments.get(1), &subcommands)?;
+    let parsed = args::parse(called, arguments).map_err(|error| usage::refused(called, &error))?;
+    let (Cli { options, config, verbose, quiet, beside }, typed) = parsed;
+    if let Some(beside) = beside {
+        return Err(Stop::Answer(answer(called, command, beside)));
+    }
+    log::start(verbose, quiet);
+    let directories = Xdg::new().ok();
+    let config_home = directories.as_ref().map(BaseStrategy::config_dir);
+    let options = options.or(config::read(config, config_home.as_deref())?);
+    let Some(role) = options.role else { return Err(usage::page(called)) };
+    let around = surroundings(directories.as_ref());
+    let settings = Settings::resolve(role, &options, &typed, &around)?;
+    Ok(be(called, &settings, quiet))
+}
+
+/// What this program does most of the time.
+fn be(called: &str, settings: &Settings, quiet: bool) -> Status {
+    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
+        tracing::debug!(%error, "the limit of open files stays as it is");
+    }
+    let mut streams = Streams::standard(quiet);
+    for line in opening::lines(called, settings) {
+        // Without stderr nobody misses it.
+        drop(streams.write(&Printed::Talk(line)));
+    }
+    start::run(settings, quiet).report(settings.face, quiet)
+}
+
+fn called_by(first: Option<&OsString>) -> String {
+    let name = first.and_then(|path| Path::new(path).file_stem());
+    name.unwrap_or_else(|| OsStr::new("sayagain")).to_string_lossy().into_owned()
+}
+
+fn answer(called: &str, mut command: Command, beside: Beside) -> String {
+    let mut text = Vec::new();
+    match beside {
+        Beside::Completions { shell } => clap_complete::generate(shell, &mut command, called, &mut text),
+        Beside::Man => {
+            // Writing to memory cannot fail.
+            drop(clap_mangen::Man::new(command).render(&mut text));
+        }
+    }
+    String::from_utf8_lossy(&text).trim_end().to_owned()
+}
+
+fn surroundings(directories: Option<&Xdg>) -> Surroundings {
+    let login = ["USER", "LOGNAME"].into_iter().find_map(|variable| env::var(variable).ok());
+    Surroundings {
+        login,
+        data_home: directories.map(BaseStrategy::data_dir),
+        is_terminal: is_terminal(),
+        is_colorful: AutoStream::choice(&io::stdout()) != ColorChoice::Never,
+    }
+}

@@ -1,0 +1,66 @@
+//! The talk at the start: what this node is, who can reach it, and the line for the next one.
+
+use super::{Role, Settings};
+
+/// What to say on stderr before the node starts.
+pub(super) fn lines(called: &str, settings: &Settings) -> Vec<String> {
+    let mut lines = Vec::new();
+    let version = env!("CARGO_PKG_VERSION");
+    match &settings.role {
+        Role::Server(server) => {
+            let reach = if server.listen.ip().is_loopback() {
+                format!("open to this computer only; others: --listen 0.0.0.0:{}", server.listen.port())
+            } else {
+                "open to the network; Ctrl-C stops, everyone is told first".to_owned()
+            };
+            lines.push(format!("sayagain {version}  server  {reach}"));
+            if server.listen.port() != 0 && server.listen.ip().is_loopback() {
+                let insecure = if settings.insecure { " --insecure" } else { "" };
+                lines.push(format!(
+                    "join:  {called} --role client --server {} --name YOU{insecure}",
+                    server.listen
+                ));
+            }
+        }
+        Role::Peer(peer) if peer.peers.is_empty() => {
+            lines.push(format!("sayagain {version}  peer  waits for others; they name it with --peers"));
+        }
+        Role::Client(_) | Role::Peer(_) => {}
+    }
+    if settings.insecure {
+        lines.push("plaintext: anybody on the way can read and change what is said (--insecure)".to_owned());
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{
+            args::{Options, RoleName},
+            resolve::Surroundings,
+        },
+        *,
+    };
+
+    fn said(role: RoleName, options: &Options) -> String {
+        let around = Surroundings { data_home: Some("/data".into()), ..Surroundings::default() };
+        lines("node", &Settings::resolve(role, options, &[], &around).unwrap()).join("\n")
+    }
+
+    #[test]
+    fn does_a_server_say_who_can_reach_it() {
+        let said = said(RoleName::Server, &Options::default());
+        assert!(said.contains("open to this computer only; others: --listen 0.0.0.0:4224"), "{said}");
+        assert!(said.contains("join:  node --role client --server 127.0.0.1:4224 --name YOU"), "{said}");
+    }
+
+    #[test]
+    fn is_plaintext_said_at_start() {
+        let insecure = Options { insecure: Some(true), ..Options::default() };
+        for role in [RoleName::Server, RoleName::Client, RoleName::Peer] {
+            assert!(said(role, &insecure).contains("plaintext"), "{role:?}");
+        }
+        assert_eq!(said(RoleName::Client, &Options::default()), "");
+    }
+}

@@ -1,0 +1,98 @@
+//! What the options come to: checked, complete, and apart by role.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use crate::{
+    app::limits::Limits,
+    ui::{AtEnd, Face},
+    wire::{Nick, RoomName},
+};
+
+use super::Remote;
+
+/// Everything a node is started with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// What it is.
+    pub role: Role,
+    /// How events look.
+    pub face: Face,
+    /// What the end of the input means.
+    pub at_end: AtEnd,
+    /// Whether links are plaintext.
+    pub insecure: bool,
+    /// Identity, epoch and pins.
+    pub data_dir: PathBuf,
+    /// Whether a person named that directory: then it is that or nothing.
+    pub data_dir_given: bool,
+}
+
+/// What a node is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Everybody's server.
+    Server(ServerSettings),
+    /// Somebody at a server.
+    Client(ClientSettings),
+    /// One of a mesh.
+    Peer(PeerSettings),
+}
+
+/// A server's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerSettings {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// What it keeps.
+    pub history: History,
+    /// How much it takes.
+    pub limits: Limits,
+}
+
+/// A client's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientSettings {
+    /// Whose client.
+    pub server: Remote,
+    /// Who speaks.
+    pub person: Person,
+    /// Redial also after an orderly shutdown.
+    pub reconnect: bool,
+}
+
+/// A peer's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerSettings {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// Whom it dials.
+    pub peers: Vec<Remote>,
+    /// Who speaks.
+    pub person: Person,
+    /// What it keeps.
+    pub history: History,
+    /// How much it takes.
+    pub limits: Limits,
+}
+
+/// Who speaks at a client or a peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Person {
+    /// Under which name.
+    pub nick: Nick,
+    /// Whether the person chose it; another one gets a suffix when it is taken.
+    pub name_given: bool,
+    /// Rooms to join, the current one first; never empty.
+    pub rooms: Vec<RoomName>,
+    /// How long the end of input waits for delivery.
+    pub linger: Duration,
+}
+
+/// What is kept for those who come later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum History {
+    /// Nothing.
+    None,
+    /// The last lines, until the node ends.
+    Memory,
+}

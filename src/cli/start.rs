@@ -1,0 +1,170 @@
+//! From settings to a running node, and to its end.
+
+use std::io;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::{
+    app::{Outcome, Trouble, limits::HISTORY_ON_JOIN},
+    node::{Identity, IdentityError, Node, NodeHandle, StartError},
+    ui::{self, Console, ConsoleOptions, Shown},
+    wire::{Addr, Scheme},
+};
+
+use super::{History, Person, Role, Settings, stop::Ending};
+
+/// Data directories tried when the first is in use and nobody named one: client-ann, client-ann-2 …
+const MAX_DIRECTORIES: u32 = 99;
+
+/// Where in the data directory the typed lines are kept.
+const TYPED_LINES: &str = "typed";
+
+/// Runs the node until its end.
+pub(super) fn run(settings: &Settings, quiet: bool) -> Ending {
+    let failed = |trouble| Ending::new(Outcome::Failed(trouble), Shown::default());
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(Trouble::new("system", format!("cannot start: {error}"), "")),
+    };
+    runtime.block_on(live(settings, quiet)).unwrap_or_else(failed)
+}
+
+async fn live(settings: &Settings, quiet: bool) -> Result<Ending, Trouble> {
+    let (mut settings, identity) = open_identity(settings)?;
+    let signals = signals().map_err(|error| Trouble::new("system", format!("cannot start: {error}"), ""))?;
+    settings.data_dir.push(TYPED_LINES);
+    let options = ConsoleOptions { quiet, typed_lines: Some(settings.data_dir.clone()) };
+    let (handle, events, ended) =
+        node(&settings, identity).start().await.map_err(|error| start_trouble(&error))?;
+    let console = Console::standard(settings.face, options)
+        .map_err(|error| Trouble::new("system", format!("cannot use the terminal: {error}"), ""))?;
+    let watch = tokio::spawn(stop_on_signal(signals, handle.clone()));
+    let shown = ui::run(handle, events, console, settings.face, settings.at_end).await;
+    let outcome = ended.outcome().await;
+    watch.abort();
+    Ok(Ending::new(outcome, shown))
+}
+
+fn node(settings: &Settings, identity: Identity) -> Node {
+    let tcp = |socket| Addr::new(Scheme::Tcp, socket);
+    let lines = |history| if history == History::None { 0 } else { HISTORY_ON_JOIN };
+    let node = match &settings.role {
+        Role::Server(server) => {
+            Node::server().listen(tcp(server.listen)).limits(server.limits).history(lines(server.history))
+        }
+        Role::Client(client) => {
+            let node =
+                Node::client_at(client.server.addrs.iter().copied().map(tcp)).reconnect(client.reconnect);
+            person(node, &client.person)
+        }
+        Role::Peer(peer) => {
+            let peers = peer.peers.iter().flat_map(|remote| remote.addrs.iter().copied().map(tcp));
+            let node =
+                Node::peer(peers).listen(tcp(peer.listen)).limits(peer.limits).history(lines(peer.history));
+            person(node, &peer.person)
+        }
+    };
+    node.identity(identity).insecure(settings.insecure)
+}
+
+fn person(node: Node, person: &Person) -> Node {
+    let nick = person.nick.clone();
+    let node = if person.name_given { node.insist_on_name(nick) } else { node.suggest_name(nick) };
+    node.rooms(person.rooms.clone()).linger(person.linger)
+}
+
+/// The identity of the data directory. Where nobody named one and another node of this login uses it,
+/// the next free one beside it.
+fn open_identity(settings: &Settings) -> Result<(Settings, Identity), Trouble> {
+    let mut settings = settings.clone();
+    let base = settings.data_dir.clone();
+    for number in 2..=MAX_DIRECTORIES {
+        match Identity::open(&settings.data_dir) {
+            Ok(identity) => return Ok((settings, identity)),
+            Err(IdentityError::InUse(_)) if !settings.data_dir_given => {
+                let name = base.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                settings.data_dir = base.with_file_name(format!("{name}-{number}"));
+            }
+            Err(error) => return Err(identity_trouble(&error)),
+        }
+    }
+    Err(identity_trouble(&IdentityError::InUse(base)))
+}
+
+fn identity_trouble(error: &IdentityError) -> Trouble {
+    let message = error.to_string();
+    match error {
+        IdentityError::InUse(_) => {
+            Trouble::new("data_dir_in_use", message, "stop it, or choose another with --data-dir DIR")
+        }
+        IdentityError::Readable(path) => {
+            let hint = format!(
+                "chmod 600 {}; if others had access, move it away: a new identity is made at the next start",
+                path.display()
+            );
+            Trouble::new("key_readable", message, hint)
+        }
+        IdentityError::BadKey(_) => {
+            Trouble::new("key_bad", message, "move it away: a new identity is made at the next start")
+        }
+        IdentityError::Io { .. } => {
+            Trouble::new("data_dir", message, "choose another directory with --data-dir DIR")
+        }
+        IdentityError::NoChance(_) => Trouble::new("system", message, ""),
+    }
+}
+
+fn start_trouble(error: &StartError) -> Trouble {
+    let message = error.to_string();
+    match error {
+        StartError::Identity(error) => identity_trouble(error),
+        StartError::Listen { addr, error } => listen_trouble(*addr, error),
+        StartError::Key(_) => {
+            Trouble::new("key_bad", message, "choose another directory with --data-dir DIR")
+        }
+        StartError::Name(_) => Trouble::new("name_invalid", message, "give another one with --name"),
+    }
+}
+
+fn listen_trouble(addr: Addr, error: &io::Error) -> Trouble {
+    let at = addr.socket;
+    let trouble =
+        |code, why: &str, hint: String| Trouble::new(code, format!("cannot listen on {at}: {why}"), hint);
+    match error.kind() {
+        io::ErrorKind::AddrInUse => trouble(
+            "port_in_use",
+            "the port is in use",
+            format!("another node may be running; choose another with --listen {}:0", host(addr)),
+        ),
+        io::ErrorKind::PermissionDenied => trouble(
+            "port_denied",
+            "permission denied",
+            format!("ports below 1024 need a right; use --listen {}:4224", host(addr)),
+        ),
+        io::ErrorKind::AddrNotAvailable => trouble(
+            "no_such_address",
+            "no such address on this computer",
+            "0.0.0.0 means all of its addresses".into(),
+        ),
+        _ => trouble("listen", &error.to_string(), "choose another with --listen".into()),
+    }
+}
+
+fn host(addr: Addr) -> String {
+    match addr.socket {
+        std::net::SocketAddr::V4(v4) => v4.ip().to_string(),
+        std::net::SocketAddr::V6(v6) => format!("[{}]", v6.ip()),
+    }
+}
+
+fn signals() -> io::Result<[Signal; 2]> {
+    Ok([signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?])
+}
+
+async fn stop_on_signal([mut interrupt, mut terminate]: [Signal; 2], handle: NodeHandle) {
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    handle.stop();
+}

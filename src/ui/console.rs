@@ -1,0 +1,92 @@
+//! Where a face reads and writes: a terminal with a prompt, or plain streams.
+
+use std::{
+    io::{self, IsTerminal, Read},
+    path::PathBuf,
+    sync::{Arc, PoisonError},
+};
+
+use tokio::sync::mpsc;
+
+use crate::app::Event;
+
+use super::{
+    Face, Input, Out, Streams,
+    prompt::{Opened, Prompt, SharedVocabulary},
+    read_lines,
+};
+
+/// An input and an output.
+#[derive(Debug)]
+pub struct Console {
+    pub(super) inputs: mpsc::Receiver<Input>,
+    pub(super) out: Out,
+    vocabulary: SharedVocabulary,
+    prompt: Option<Prompt>,
+}
+
+/// How to open the standard streams.
+#[derive(Clone, Debug)]
+pub struct ConsoleOptions {
+    /// As little talk as possible.
+    pub quiet: bool,
+    /// Where typed lines are kept for the next start.
+    pub typed_lines: Option<PathBuf>,
+}
+
+/// Whether somebody sits there: stdin and stdout are both a terminal.
+pub fn is_terminal() -> bool {
+    io::stdin().is_terminal() && io::stdout().is_terminal()
+}
+
+impl Console {
+    /// The standard streams: with a prompt where a person sits, unless the face is for programs.
+    ///
+    /// Handlers of SIGINT must be in place before: the prompt takes that signal while it reads and
+    /// puts back what it found.
+    ///
+    /// # Errors
+    /// When the system gives no threads.
+    pub fn standard(face: Face, options: ConsoleOptions) -> io::Result<Self> {
+        let vocabulary = SharedVocabulary::default();
+        if matches!(face, Face::Line(_)) && is_terminal() {
+            match Prompt::open(Arc::clone(&vocabulary), options.typed_lines) {
+                Ok(opened) => return Self::prompted(opened, vocabulary, options.quiet),
+                Err(error) => tracing::debug!(%error, "this terminal gets no prompt"),
+            }
+        }
+        Self::plain(io::stdin(), Streams::standard(options.quiet))
+    }
+
+    /// Plain streams.
+    ///
+    /// # Errors
+    /// When the system gives no threads.
+    pub fn plain(source: impl Read + Send + 'static, streams: Streams) -> io::Result<Self> {
+        let vocabulary = SharedVocabulary::default();
+        Ok(Self { inputs: read_lines(source)?, out: Out::start(streams)?, vocabulary, prompt: None })
+    }
+
+    fn prompted(opened: Opened, vocabulary: SharedVocabulary, quiet: bool) -> io::Result<Self> {
+        let Opened { prompt, inputs, data, talk } = opened;
+        // Talk that goes to a file instead of this terminal cannot tear the prompt.
+        let talk = if io::stderr().is_terminal() { talk } else { Box::new(io::stderr()) };
+        let out = Out::start(Streams { data, talk, quiet })?;
+        Ok(Self { inputs, out, vocabulary, prompt: Some(prompt) })
+    }
+
+    pub(super) fn learn(&self, event: &Event) {
+        if self.prompt.is_some() {
+            self.vocabulary.lock().unwrap_or_else(PoisonError::into_inner).learn(event);
+        }
+    }
+
+    /// Writes what waits and gives the terminal back.
+    pub(super) async fn close(self) -> io::Result<()> {
+        let written = self.out.close().await;
+        if let Some(prompt) = self.prompt {
+            prompt.close().await;
+        }
+        written
+    }
+}

@@ -1,0 +1,124 @@
+use super::*;
+
+fn room(name: &str) -> RoomName {
+    name.parse().unwrap()
+}
+
+fn lobby() -> Place {
+    Place::Room(room("lobby"))
+}
+
+fn said(place: Place, seq: u64, text: &str) -> Said {
+    Said {
+        place,
+        from: "bob".into(),
+        id: NodeId([0; 32]),
+        epoch: Epoch(1_763_680_000),
+        seq: Seq(seq),
+        sent_at_ms: 1_763_680_001_234,
+        text: text.into(),
+        historic: false,
+        followed: None,
+    }
+}
+
+fn users() -> Vec<String> {
+    vec!["alice".into(), "bob".into()]
+}
+
+fn check(event: &Event, expected: &str) {
+    let id = NodeId([0; 32]).to_string();
+    assert_eq!(render(event), expected.replace("NODEID", &id));
+}
+
+#[test]
+fn are_messages_those_of_the_contract() {
+    check(
+        &Event::Message(said(lobby(), 0, "hello")),
+        r#"{"event":"message","room":"lobby","from":"bob","id":"NODEID","epoch":1763680000,"seq":0,"sent_at_ms":1763680001234,"text":"hello","historic":false}"#,
+    );
+    check(
+        &Event::Private(said(Place::Person("alice".into()), 3, "only for you")),
+        r#"{"event":"private","from":"bob","to":["alice"],"id":"NODEID","epoch":1763680000,"seq":3,"text":"only for you","sent_at_ms":1763680001234,"historic":false}"#,
+    );
+}
+
+#[test]
+fn is_the_followed_term_there_only_when_one_was() {
+    let followed = Said { followed: Some("#fire".parse().unwrap()), ..said(lobby(), 0, "a #fire") };
+    assert!(render(&Event::Message(followed)).ends_with(r##""historic":false,"followed":"#fire"}"##));
+}
+
+#[test]
+fn are_rooms_and_people_those_of_the_contract() {
+    let addr = "127.0.0.1:4224".parse().unwrap();
+    check(
+        &Event::Listening { transport: "tcp", addr },
+        r#"{"event":"listening","transport":"tcp","addr":"127.0.0.1:4224"}"#,
+    );
+    check(
+        &Event::Joined { room: room("lobby"), name: "alice".into(), users: users() },
+        r#"{"event":"joined","room":"lobby","name":"alice","users":["alice","bob"]}"#,
+    );
+    check(
+        &Event::Users { room: room("lobby"), users: users() },
+        r#"{"event":"users","room":"lobby","users":["alice","bob"]}"#,
+    );
+    let presence = |change| Event::Presence { room: room("lobby"), name: "carol".into(), change };
+    check(&presence(Change::Join), r#"{"event":"presence","room":"lobby","name":"carol","change":"join"}"#);
+    check(
+        &presence(Change::Lost { reason: "gone".into() }),
+        r#"{"event":"presence","room":"lobby","name":"carol","change":"lost","reason":"gone"}"#,
+    );
+    check(
+        &presence(Change::Rename { to: "dave".into() }),
+        r#"{"event":"presence","room":"lobby","name":"carol","change":"rename","to":"dave"}"#,
+    );
+    let rooms = Event::Rooms { rooms: vec![room("lobby")], current: None };
+    check(&rooms, r#"{"event":"rooms","rooms":["lobby"],"current":null}"#);
+}
+
+#[test]
+fn are_marks_and_holes_those_of_the_contract() {
+    let sent = |state| Event::Sent { place: lobby(), epoch: Epoch(1_763_680_000), seq: Seq(0), state };
+    check(
+        &sent(SentState::Accepted),
+        r#"{"event":"sent","room":"lobby","epoch":1763680000,"seq":0,"state":"accepted"}"#,
+    );
+    check(
+        &sent(SentState::Delivered { to: 3 }),
+        r#"{"event":"sent","room":"lobby","epoch":1763680000,"seq":0,"state":"delivered","to":3}"#,
+    );
+    check(
+        &Event::Gap { place: lobby(), from: "bob".into(), first: Seq(10), last: Seq(12) },
+        r#"{"event":"gap","room":"lobby","from":"bob","first":10,"last":12}"#,
+    );
+    check(
+        &Event::Gap { place: Place::Person("bob".into()), from: "bob".into(), first: Seq(1), last: Seq(1) },
+        r#"{"event":"gap","person":"bob","from":"bob","first":1,"last":1}"#,
+    );
+}
+
+#[test]
+fn are_links_and_ends_those_of_the_contract() {
+    let link = |state| Event::Link { peer: "127.0.0.1:4224".into(), transport: "udp", state };
+    check(&link(LinkState::Up), r#"{"event":"link","peer":"127.0.0.1:4224","transport":"udp","state":"up"}"#);
+    check(
+        &link(LinkState::Reconnecting { retry_in_ms: 800 }),
+        r#"{"event":"link","peer":"127.0.0.1:4224","transport":"udp","state":"reconnecting","retry_in_ms":800}"#,
+    );
+    check(
+        &Event::Error(Trouble::new("name_taken", "the name alice is in use", "another one")),
+        r#"{"event":"error","code":"name_taken","message":"the name alice is in use","hint":"another one"}"#,
+    );
+    check(&Event::Closed { reason: "server_shutdown" }, r#"{"event":"closed","reason":"server_shutdown"}"#);
+}
+
+#[test]
+fn is_the_text_exact_to_a_parser_and_inert_on_a_terminal() {
+    let text = "two\nlines \u{9b}31m \u{202e}";
+    let json = render(&Event::Message(said(lobby(), 0, text)));
+    assert!(json.contains(r"two\nlines \u009b31m \u202e"));
+    let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(value["text"], text);
+}

@@ -1,0 +1,141 @@
+//! The real binary, called as people and scripts call it.
+
+#![expect(clippy::unwrap_used, reason = "what a test cannot do fails it")]
+
+use std::{
+    fs,
+    path::PathBuf,
+    process::{Command, Stdio},
+};
+
+struct Answer {
+    status: i32,
+    stdout: String,
+    stderr: String,
+}
+
+/// Runs the program with a home of its own and without the variables of whoever runs the tests.
+fn node(arguments: &[&str], variables: &[(&str, &str)]) -> Answer {
+    let output = Command::new(env!("CARGO_BIN_EXE_node"))
+        .args(arguments)
+        .env_clear()
+        .env("HOME", env!("CARGO_TARGET_TMPDIR"))
+        .envs(variables.iter().copied())
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    Answer {
+        status: output.status.code().unwrap(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+fn config(name: &str, text: &str) -> PathBuf {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    fs::write(&path, text).unwrap();
+    path
+}
+
+fn is_refused(arguments: &[&str], message: &str, hint: &str) {
+    let answer = node(arguments, &[]);
+    assert_eq!(answer.stderr, format!("error: {message}\n  hint: {hint}\n"), "{arguments:?}");
+    assert_eq!((answer.status, answer.stdout.as_str()), (2, ""), "{arguments:?}");
+}
+
+#[test]
+fn what_does_it_say_without_a_role() {
+    let answer = node(&[], &[]);
+    assert_eq!((answer.status, answer.stdout.as_str()), (2, ""));
+    for line in ["  node --role server\n", "  node --role client ", "  node --role peer "] {
+        assert!(answer.stderr.contains(line), "{}", answer.stderr);
+    }
+    assert!(answer.stderr.to_lowercase().contains("this node is sayagain, not node.js"));
+}
+
+#[test]
+fn which_version_is_it() {
+    let answer = node(&["--version"], &[]);
+    let version = concat!("sayagain ", env!("CARGO_PKG_VERSION"), " (chat node; not Node.js)\n");
+    assert_eq!((answer.status, answer.stdout.as_str()), (0, version));
+}
+
+#[test]
+fn has_the_help_examples_and_the_name_it_was_called_by() {
+    let answer = node(&["--help"], &[]);
+    assert_eq!((answer.status, answer.stderr.as_str()), (0, ""));
+    assert!(answer.stdout.contains("Usage: node "), "{}", answer.stdout);
+    assert!(answer.stdout.contains("\nExamples:\n  node --role server\n"), "{}", answer.stdout);
+}
+
+#[test]
+fn is_an_unknown_flag_wrong_usage_with_a_hint() {
+    is_refused(
+        &["--role", "server", "--trasnport", "tcp"],
+        "unknown option \"--trasnport\"",
+        "did you mean --transport?",
+    );
+}
+
+#[test]
+fn is_somebody_who_wanted_node_js_told() {
+    let hint = "put Node.js first on PATH, or remove this node and keep the name sayagain";
+    is_refused(&["Cargo.toml"], "\"Cargo.toml\": this node is sayagain, not Node.js", hint);
+    is_refused(&["-e", "1"], "\"-e\": this node is sayagain, not Node.js", hint);
+}
+
+#[test]
+fn is_a_bad_name_wrong_usage() {
+    is_refused(
+        &["--role", "client", "--name", "al ice"],
+        "\"al ice\" cannot be a name",
+        "1-32 of a-z 0-9 . _ -, first a letter or digit",
+    );
+}
+
+#[test]
+fn is_a_flag_of_another_role_wrong_usage() {
+    is_refused(
+        &["--role", "server", "--peers", "10.0.0.5:4224"],
+        "--peers means nothing to a server",
+        "it is for --role peer",
+    );
+}
+
+#[test]
+fn is_a_mistake_in_the_file_found() {
+    let path = config("mistake.toml", "role = \"client\"\ntrasnport = \"tcp\"\n");
+    let path = path.to_str().unwrap();
+    let message = format!("{path}:2: unknown key \"trasnport\"");
+    is_refused(&["--config", path], &message, "did you mean transport?");
+}
+
+#[test]
+fn which_beats_which() {
+    let path = config("name.toml", "role = \"client\"\nname = \"from the file\"\n");
+    let by_file = ["--config", path.to_str().unwrap()];
+    let refused = |arguments: &[&str], variables: &[(&str, &str)], name: &str| {
+        let answer = node(&[&by_file, arguments].concat(), variables);
+        assert!(answer.stderr.starts_with(&format!("error: {name:?} cannot be a name")), "{}", answer.stderr);
+    };
+    refused(&[], &[], "from the file");
+    refused(&[], &[("SAYAGAIN_NAME", "a variable")], "a variable");
+    refused(&["--name", "a flag"], &[("SAYAGAIN_NAME", "a variable")], "a flag");
+}
+
+#[test]
+fn do_variables_of_node_js_change_anything() {
+    let foreign = [("NODE_ENV", "production"), ("NODE_OPTIONS", "--inspect"), ("NODE_NAME", "al ice")];
+    assert_eq!(node(&["--version"], &foreign).status, 0);
+    assert_eq!(node(&[], &foreign).stderr, node(&[], &[]).stderr);
+}
+
+#[test]
+fn are_there_completions_and_a_manual() {
+    let completions = node(&["completions", "bash"], &[]);
+    assert_eq!(completions.status, 0);
+    assert!(completions.stdout.contains("--max-clients"));
+    let manual = node(&["man"], &[]);
+    assert_eq!(manual.status, 0);
+    assert!(manual.stdout.contains(".TH sayagain 1"), "{}", manual.stdout);
+}
