@@ -81,6 +81,8 @@ impl Mesh {
         let fresh = self.new_room(&id, now.instant);
         let room = self.rooms.entry(id.clone()).or_insert(fresh);
         (room.inside, room.joined_at) = (true, now.instant);
+        let there = self.links.values().filter(|n| !n.closing && n.rooms.contains_key(&id));
+        room.present = there.map(|neighbour| neighbour.node).collect();
         let links: Vec<LinkId> =
             self.links.iter().filter(|(_, n)| !n.closing).map(|(&link, _)| link).collect();
         for link in links {
@@ -118,7 +120,9 @@ impl Mesh {
         if neighbour.rooms.remove(id).is_some() {
             self.feed.forget_room(link, id);
             let name = self.name_of(node);
-            self.tell_presence(id, name, Change::Leave);
+            if self.rooms.get_mut(id).is_some_and(|room| room.present.remove(&node)) {
+                self.tell_presence(id, name, Change::Leave);
+            }
             self.report_delivered(id);
         }
     }
@@ -133,9 +137,8 @@ impl Mesh {
     }
 
     fn users_of(&self, id: &RoomId) -> Vec<String> {
-        let audience = self.audience(id);
-        let nodes = audience.iter().filter_map(|link| self.links.get(link)).map(|neighbour| neighbour.node);
-        let mut names: Vec<String> = nodes.chain([self.me]).map(|node| self.name_of(node)).collect();
+        let present = self.rooms.get(id).into_iter().flat_map(|room| room.present.iter().copied());
+        let mut names: Vec<String> = present.chain([self.me]).map(|node| self.name_of(node)).collect();
         names.sort_by_key(|name| name.to_ascii_lowercase());
         names
     }

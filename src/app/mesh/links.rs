@@ -189,9 +189,9 @@ impl Mesh {
         }
         if self.link_of(node).is_none() && node != self.me {
             let left = gone.bye || end.clean;
-            for id in gone.rooms.keys() {
+            for id in self.rooms_with(node) {
                 let lost = Change::Lost { reason: end.reason.clone() };
-                self.tell_presence(id, name.clone(), if left { Change::Leave } else { lost });
+                self.tell_presence(&id, name.clone(), if left { Change::Leave } else { lost });
             }
             let stayed = now.instant.saturating_duration_since(gone.up_at);
             self.book.lost(node, now.instant, stayed, &mut self.rng);
@@ -200,6 +200,13 @@ impl Mesh {
             self.report_delivered(&id);
             self.recall(&id);
         }
+    }
+
+    /// The rooms that a node was in; it is in none of them any more.
+    fn rooms_with(&mut self, node: NodeId) -> Vec<RoomId> {
+        let left =
+            self.rooms.iter_mut().filter_map(|(id, room)| room.present.remove(&node).then(|| id.clone()));
+        left.collect()
     }
 
     pub(super) fn handle_dial_failed(&mut self, addr: Addr, error: &DialError, now: Now) {

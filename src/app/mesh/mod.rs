@@ -99,6 +99,8 @@ struct MeshRoom {
     /// Whether this node is in it; its own log outlives its stay.
     inside: bool,
     joined_at: Instant,
+    /// Who is in it, as announced to the person here.
+    present: BTreeSet<NodeId>,
     /// Own records up to here were reported as delivered.
     reported: Seq,
     /// Lines from before: seen, or whom they were asked of.
@@ -191,6 +193,7 @@ impl Mesh {
             room: Room::new(id.clone(), Keep::ALL),
             inside: true,
             joined_at: if is_pair { self.started.unwrap_or(now) } else { now },
+            present: BTreeSet::new(),
             reported: Seq(0),
             recalled: is_pair || self.config.history == 0,
             recall_asked: BTreeSet::new(),

@@ -70,7 +70,6 @@ impl Mesh {
     /// A neighbour is in a room now, or says again that it is.
     fn welcome(&mut self, link: LinkId, id: &RoomId, have: &Vector, cut: Instant, now: Instant) {
         let Some(node) = self.links.get(&link).map(|neighbour| neighbour.node) else { return };
-        let was_there = self.links.values().any(|n| n.node == node && !n.closing && n.rooms.contains_key(id));
         if id.pair().is_some() && !self.rooms.contains_key(id) && self.rooms.len() < MAX_ROOMS + MAX_PAIRS {
             let room = self.new_room(id, now);
             self.rooms.insert(id.clone(), room);
@@ -85,7 +84,7 @@ impl Mesh {
         if !self.inside(id) {
             return;
         }
-        if !was_there {
+        if self.rooms.get_mut(id).is_some_and(|room| room.present.insert(node)) {
             let name = self.name_of(node);
             self.tell_presence(id, name, Change::Join);
         }
