@@ -1,6 +1,12 @@
 //! What every transport must keep, asked of each of them alike. A new one is a line in
 //! `conformance!` below.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking, in its helpers too"
+)]
+
 #[path = "transport/close.rs"]
 mod close;
 #[path = "transport/delivery.rs"]

@@ -4,7 +4,7 @@ use std::{
     io,
     mem::MaybeUninit,
     pin::Pin,
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -214,7 +214,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> StreamTask<S> {
             (true, true) => Some((CLOSE_TIMEOUT, "confirmed")),
             (true, false) => None,
         };
-        let sent = self.shared.meter.sent.load(Ordering::Relaxed);
+        let sent = self.shared.bytes_sent();
         let (patience, did) = ready!(self.patience.poll(cx, waits_for, (sent, confirmed)));
         Poll::Ready(format!("the other side {did} nothing for {} s", patience.as_secs()))
     }
