@@ -222,11 +222,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> StreamTask<S> {
     }
 }
 
+/// Why a link broke, in words.
 fn broken(error: io::Error) -> String {
     match error.kind() {
         // What TLS makes of a connection that ended without its goodbye.
         io::ErrorKind::UnexpectedEof => HUNG_UP.to_owned(),
         _ => error.to_string(),
+    }
+}
+
+impl<S> Drop for StreamTask<S> {
+    /// However the task ends, with its runtime or in a panic too, nobody waits for it forever.
+    fn drop(&mut self) {
+        self.shared.lose("the link's task has ended");
     }
 }
 
