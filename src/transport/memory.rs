@@ -166,8 +166,8 @@ pub struct MemoryTransport {
 
 impl MemoryTransport {
     /// A transport that dials from `host` and listens there, also when asked for the loopback or the
-    /// unspecified address. `key` is what the other side finds in
-    /// [`Peer::key`]; nothing is proven here.
+    /// unspecified address. `key` is what the other side finds in [`Peer::key`]; nothing is proven
+    /// here.
     pub fn new(network: MemoryNetwork, host: IpAddr, key: Option<Bytes>) -> Self {
         Self { network, host, key }
     }
