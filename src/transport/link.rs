@@ -13,7 +13,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use tokio::sync::{Notify, Semaphore, TryAcquireError};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit, TryAcquireError};
 
 use self::state::State;
 use super::{
@@ -58,6 +58,26 @@ impl Shared {
             Err(TryAcquireError::NoPermits) => room.acquire_many(cost).await.ok(),
             granted => granted.ok(),
         };
+        self.accept(lane, message, granted)
+    }
+
+    pub(super) fn try_send(&self, lane: Lane, message: &Bytes) -> Result<bool, LinkError> {
+        let (len, max) = (message.len(), MAX_MESSAGE_BYTES);
+        if len > max {
+            return Err(LinkError::TooLong { len, max });
+        }
+        match self.room(lane.class).try_acquire_many(cost(len) as u32) {
+            Err(TryAcquireError::NoPermits) => Ok(false),
+            granted => self.accept(lane, message.clone(), granted.ok()).map(|()| true),
+        }
+    }
+
+    fn accept(
+        &self,
+        lane: Lane,
+        message: Bytes,
+        granted: Option<SemaphorePermit<'_>>,
+    ) -> Result<(), LinkError> {
         let waker = {
             let mut state = self.lock();
             // Without a grant the link has ended, which `accept` knows too.

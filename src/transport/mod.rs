@@ -96,6 +96,16 @@ pub trait LinkTx: fmt::Debug + Send + Sync {
     /// either side, also for a send that was waiting; [`LinkError::Lost`] when the link broke.
     async fn send(&self, lane: Lane, message: Bytes) -> Result<(), LinkError>;
 
+    /// Accepts one message for `lane` if there is room now, and says whether it did; never waits. A
+    /// transport that always answers `false` is a correct one: the caller then uses
+    /// [`send`](Self::send).
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    fn try_send(&self, _lane: Lane, _message: &Bytes) -> Result<bool, LinkError> {
+        Ok(false)
+    }
+
     /// Delivers every message that was accepted, on every lane, tells the other side why, and ends
     /// when its application has consumed them all, that is, has asked for the message after the last.
     /// Meanwhile and afterwards this side still receives, until the other one closes as well. A
