@@ -1,0 +1,282 @@
+//! A real node in a process of its own: what it says is kept and waited for, what is typed reaches its
+//! stdin. It dies with its owner, who shows all it said when the test fails.
+
+use std::{
+    fs::File,
+    io::{BufRead, BufReader, Read, Write},
+    path::PathBuf,
+    process::{Child, ChildStdin, Command, Stdio},
+    sync::{Arc, Condvar, Mutex, MutexGuard},
+    thread,
+};
+
+use serde_json::Value;
+
+use super::patience::{PATIENCE, eventually};
+
+/// A process that is about to be started.
+#[derive(Clone, Debug)]
+pub(crate) struct Launch {
+    called: String,
+    arguments: Vec<String>,
+    variables: Vec<(String, String)>,
+    input: Input,
+    reads: usize,
+}
+
+/// What a process has for stdin.
+#[derive(Clone, Debug)]
+enum Input {
+    Typed,
+    Nothing,
+    File(PathBuf),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stream {
+    Out,
+    Err,
+}
+
+/// What a process said so far.
+#[derive(Debug, Default)]
+struct Said {
+    lines: Vec<(Stream, String)>,
+    ended: usize,
+}
+
+#[derive(Debug, Default)]
+struct Ear {
+    said: Mutex<Said>,
+    more: Condvar,
+}
+
+/// A node that runs.
+#[derive(Debug)]
+pub(crate) struct Process {
+    called: String,
+    child: Child,
+    stdin: Option<ChildStdin>,
+    ear: Arc<Ear>,
+    /// Lines of stdout, of stderr that a test has taken note of.
+    noted: [usize; 2],
+}
+
+impl Launch {
+    /// The program with these arguments and a nearly empty environment.
+    pub(crate) fn new(called: &str, arguments: &[&str]) -> Self {
+        Self {
+            called: called.to_owned(),
+            arguments: Vec::new(),
+            variables: vec![("HOME".into(), env!("CARGO_TARGET_TMPDIR").into())],
+            input: Input::Typed,
+            reads: usize::MAX,
+        }
+        .with(arguments)
+    }
+
+    /// More arguments.
+    pub(crate) fn with(mut self, arguments: &[&str]) -> Self {
+        self.arguments.extend(arguments.iter().map(|&argument| argument.to_owned()));
+        self
+    }
+
+    pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// With `/dev/null` for stdin.
+    pub(crate) fn without_input(mut self) -> Self {
+        self.input = Input::Nothing;
+        self
+    }
+
+    pub(crate) fn reading_from(mut self, file: PathBuf) -> Self {
+        self.input = Input::File(file);
+        self
+    }
+
+    /// After this many lines nobody reads its stdout any more, as behind `| head`.
+    pub(crate) fn heard_for(mut self, lines: usize) -> Self {
+        self.reads = lines;
+        self
+    }
+
+    pub(crate) fn start(self) -> Process {
+        let stdin = match &self.input {
+            Input::Typed => Stdio::piped(),
+            Input::Nothing => Stdio::null(),
+            Input::File(path) => File::open(path).unwrap().into(),
+        };
+        let mut child = Command::new(env!("CARGO_BIN_EXE_node"))
+            .args(&self.arguments)
+            .env_clear()
+            .envs(self.variables)
+            .stdin(stdin)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let ear = Arc::new(Ear::default());
+        listen(child.stdout.take().unwrap(), Stream::Out, self.reads, &ear);
+        listen(child.stderr.take().unwrap(), Stream::Err, usize::MAX, &ear);
+        Process { called: self.called, stdin: child.stdin.take(), child, ear, noted: [0, 0] }
+    }
+}
+
+fn listen(source: impl Read + Send + 'static, stream: Stream, reads: usize, ear: &Arc<Ear>) {
+    let ear = Arc::clone(ear);
+    thread::spawn(move || {
+        for line in BufReader::new(source).split(b'\n').take(reads) {
+            let Ok(line) = line else { break };
+            ear.lock().lines.push((stream, String::from_utf8_lossy(&line).into_owned()));
+            ear.more.notify_all();
+        }
+        ear.lock().ended += 1;
+        ear.more.notify_all();
+    });
+}
+
+impl Ear {
+    fn lock(&self) -> MutexGuard<'_, Said> {
+        self.said.lock().unwrap()
+    }
+}
+
+impl Said {
+    fn of(&self, stream: Stream, from: usize) -> Option<&str> {
+        let lines = self.lines.iter().filter(|(of, _)| *of == stream);
+        lines.map(|(_, line)| line.as_str()).nth(from)
+    }
+}
+
+impl Process {
+    /// Types a line.
+    pub(crate) fn type_line(&mut self, line: &str) {
+        let stdin = self.stdin.as_mut().expect("an input");
+        stdin.write_all(format!("{line}\n").as_bytes()).unwrap();
+        stdin.flush().unwrap();
+    }
+
+    /// Closes stdin.
+    pub(crate) fn end_input(&mut self) {
+        self.stdin = None;
+    }
+
+    /// The next line of stdout.
+    pub(crate) fn line(&mut self) -> String {
+        self.next(Stream::Out, "another line on stdout")
+    }
+
+    /// The next line of stdout is this one.
+    #[track_caller]
+    pub(crate) fn says(&mut self, expected: &str) {
+        let line = self.next(Stream::Out, expected);
+        assert_eq!(line, expected, "what {} said", self.called);
+    }
+
+    /// The next line of stdout begins like this.
+    #[track_caller]
+    pub(crate) fn says_something_like(&mut self, start: &str) -> String {
+        let line = self.next(Stream::Out, start);
+        assert!(line.starts_with(start), "{} said {line:?}, not {start:?}", self.called);
+        line
+    }
+
+    /// This line comes on stdout, after others perhaps.
+    pub(crate) fn comes_to_say(&mut self, expected: &str) {
+        while self.next(Stream::Out, expected) != expected {}
+    }
+
+    /// This line comes on stderr, after others perhaps.
+    pub(crate) fn complains(&mut self, expected: &str) {
+        while self.next(Stream::Err, expected) != expected {}
+    }
+
+    /// The next object of `--json` with this name.
+    pub(crate) fn event(&mut self, name: &str) -> Value {
+        loop {
+            let line = self.next(Stream::Out, name);
+            let object: Value = serde_json::from_str(&line).unwrap_or_else(|bad| panic!("{line}: {bad}"));
+            if object["event"] == name {
+                return object;
+            }
+        }
+    }
+
+    /// Everything on stdout from here on, until it ends.
+    pub(crate) fn rest(&mut self) -> Vec<String> {
+        self.hear_out();
+        let said = self.ear.lock();
+        let lines = said.lines.iter().filter(|(of, _)| *of == Stream::Out).map(|(_, line)| line.clone());
+        lines.skip(self.noted[0]).collect()
+    }
+
+    /// Everything on stderr, until it ends.
+    pub(crate) fn complaints(&mut self) -> String {
+        self.hear_out();
+        let said = self.ear.lock();
+        said.lines.iter().filter(|(of, _)| *of == Stream::Err).map(|(_, line)| format!("{line}\n")).collect()
+    }
+
+    fn hear_out(&self) {
+        let said = self.ear.lock();
+        let (said, _) = self.ear.more.wait_timeout_while(said, PATIENCE, |said| said.ended < 2).unwrap();
+        assert_eq!(said.ended, 2, "streams of {} at their end", self.called);
+    }
+
+    #[track_caller]
+    fn next(&mut self, stream: Stream, expected: &str) -> String {
+        let from = self.noted[stream as usize];
+        let silent = |said: &mut Said| said.of(stream, from).is_none() && said.ended < 2;
+        let said = self.ear.lock();
+        let (said, _) = self.ear.more.wait_timeout_while(said, PATIENCE, silent).unwrap();
+        let line = said.of(stream, from).map(str::to_owned);
+        drop(said);
+        self.noted[stream as usize] += 1;
+        line.unwrap_or_else(|| panic!("{} never said {expected:?}", self.called))
+    }
+
+    pub(crate) fn signal(&self, signal: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-s", signal, &pid]).status().unwrap().success());
+    }
+
+    /// Waits for the end of the process.
+    pub(crate) fn status(&mut self) -> i32 {
+        let ended = eventually(&format!("{} ends", self.called), || self.child.try_wait().unwrap());
+        ended.code().unwrap_or_else(|| panic!("{} was killed", self.called))
+    }
+
+    /// It ends with this status and has no more to say on stdout.
+    #[track_caller]
+    pub(crate) fn ends(&mut self, status: i32) {
+        assert_eq!(self.status(), status, "the status of {}", self.called);
+        assert_eq!(self.rest(), [""; 0], "the last words of {}", self.called);
+    }
+
+    /// `kill -9`, and gone when this returns.
+    pub(crate) fn murder(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+        if !thread::panicking() {
+            return;
+        }
+        let said = self.ear.said.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        for (stream, line) in &said.lines {
+            println!("{} {stream:?}: {line}", self.called);
+        }
+    }
+}
