@@ -4,10 +4,16 @@
 
 mod support;
 
+#[path = "chat/breaks.rs"]
+mod breaks;
 #[path = "chat/end.rs"]
 mod end;
+#[path = "chat/json.rs"]
+mod json;
 #[path = "chat/names.rs"]
 mod names;
+#[path = "chat/refusals.rs"]
+mod refusals;
 #[path = "chat/rooms.rs"]
 mod rooms;
 #[path = "chat/talk.rs"]

@@ -41,7 +41,7 @@ enum Stream {
 /// What a process said so far.
 #[derive(Debug, Default)]
 struct Said {
-    lines: Vec<(Stream, String)>,
+    lines: [Vec<String>; 2],
     ended: usize,
 }
 
@@ -130,7 +130,7 @@ fn listen(source: impl Read + Send + 'static, stream: Stream, reads: usize, ear:
     thread::spawn(move || {
         for line in BufReader::new(source).split(b'\n').take(reads) {
             let Ok(line) = line else { break };
-            ear.lock().lines.push((stream, String::from_utf8_lossy(&line).into_owned()));
+            ear.lock().lines[stream as usize].push(String::from_utf8_lossy(&line).into_owned());
             ear.more.notify_all();
         }
         ear.lock().ended += 1;
@@ -145,9 +145,8 @@ impl Ear {
 }
 
 impl Said {
-    fn of(&self, stream: Stream, from: usize) -> Option<&str> {
-        let lines = self.lines.iter().filter(|(of, _)| *of == stream);
-        lines.map(|(_, line)| line.as_str()).nth(from)
+    fn of(&self, stream: Stream, at: usize) -> Option<&str> {
+        self.lines[stream as usize].get(at).map(String::as_str)
     }
 }
 
@@ -165,59 +164,56 @@ impl Process {
     }
 
     /// The next line of stdout.
+    #[track_caller]
     pub(crate) fn line(&mut self) -> String {
-        self.next(Stream::Out, "another line on stdout")
+        self.hear(Stream::Out, "another line", |_| true)
     }
 
     /// The next line of stdout is this one.
     #[track_caller]
     pub(crate) fn says(&mut self, expected: &str) {
-        let line = self.next(Stream::Out, expected);
+        let line = self.hear(Stream::Out, expected, |_| true);
         assert_eq!(line, expected, "what {} said", self.called);
     }
 
     /// The next line of stdout begins like this.
     #[track_caller]
     pub(crate) fn says_something_like(&mut self, start: &str) -> String {
-        let line = self.next(Stream::Out, start);
+        let line = self.hear(Stream::Out, start, |_| true);
         assert!(line.starts_with(start), "{} said {line:?}, not {start:?}", self.called);
         line
     }
 
     /// This line comes on stdout, after others perhaps.
+    #[track_caller]
     pub(crate) fn comes_to_say(&mut self, expected: &str) {
-        while self.next(Stream::Out, expected) != expected {}
+        self.hear(Stream::Out, expected, |line| line == expected);
     }
 
-    /// This line comes on stderr, after others perhaps.
-    pub(crate) fn complains(&mut self, expected: &str) {
-        while self.next(Stream::Err, expected) != expected {}
+    /// A line that begins like this comes on stderr, after others perhaps.
+    #[track_caller]
+    pub(crate) fn complains(&mut self, start: &str) {
+        self.hear(Stream::Err, start, |line| line.starts_with(start));
     }
 
     /// The next object of `--json` with this name.
+    #[track_caller]
     pub(crate) fn event(&mut self, name: &str) -> Value {
-        loop {
-            let line = self.next(Stream::Out, name);
-            let object: Value = serde_json::from_str(&line).unwrap_or_else(|bad| panic!("{line}: {bad}"));
-            if object["event"] == name {
-                return object;
-            }
-        }
+        let object =
+            |line: &str| serde_json::from_str::<Value>(line).unwrap_or_else(|bad| panic!("{line}: {bad}"));
+        object(&self.hear(Stream::Out, name, |line| object(line)["event"] == name))
     }
 
     /// Everything on stdout from here on, until it ends.
     pub(crate) fn rest(&mut self) -> Vec<String> {
         self.hear_out();
-        let said = self.ear.lock();
-        let lines = said.lines.iter().filter(|(of, _)| *of == Stream::Out).map(|(_, line)| line.clone());
-        lines.skip(self.noted[0]).collect()
+        self.ear.lock().lines[Stream::Out as usize].iter().skip(self.noted[0]).cloned().collect()
     }
 
     /// Everything on stderr, until it ends.
     pub(crate) fn complaints(&mut self) -> String {
         self.hear_out();
-        let said = self.ear.lock();
-        said.lines.iter().filter(|(of, _)| *of == Stream::Err).map(|(_, line)| format!("{line}\n")).collect()
+        self.ear.lock().lines[Stream::Err as usize].iter().map(|line| format!("{line}\n")).collect()
     }
 
     fn hear_out(&self) {
@@ -226,16 +222,25 @@ impl Process {
         assert_eq!(said.ended, 2, "streams of {} at their end", self.called);
     }
 
+    /// Waits for a line that is `wanted` among those not yet noted, and notes it and those before it.
     #[track_caller]
-    fn next(&mut self, stream: Stream, expected: &str) -> String {
-        let from = self.noted[stream as usize];
-        let silent = |said: &mut Said| said.of(stream, from).is_none() && said.ended < 2;
+    fn hear(&mut self, stream: Stream, expected: &str, wanted: impl Fn(&str) -> bool) -> String {
+        let noted = self.noted[stream as usize];
+        let mut checked = noted;
+        let mut found = None;
         let said = self.ear.lock();
-        let (said, _) = self.ear.more.wait_timeout_while(said, PATIENCE, silent).unwrap();
-        let line = said.of(stream, from).map(str::to_owned);
-        drop(said);
-        self.noted[stream as usize] += 1;
-        line.unwrap_or_else(|| panic!("{} never said {expected:?}", self.called))
+        let waited = self.ear.more.wait_timeout_while(said, PATIENCE, |said| {
+            while found.is_none()
+                && let Some(line) = said.of(stream, checked)
+            {
+                checked += 1;
+                found = wanted(line).then(|| line.to_owned());
+            }
+            found.is_none() && said.ended < 2
+        });
+        drop(waited.unwrap());
+        self.noted[stream as usize] = checked;
+        found.unwrap_or_else(|| panic!("{} never said {expected:?}", self.called))
     }
 
     pub(crate) fn signal(&self, signal: &str) {
@@ -275,8 +280,8 @@ impl Drop for Process {
             return;
         }
         let said = self.ear.said.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        for (stream, line) in &said.lines {
-            println!("{} {stream:?}: {line}", self.called);
+        for (stream, lines) in ["stdout", "stderr"].iter().zip(&said.lines) {
+            println!("{stream} of {}:\n    {}", self.called, lines.join("\n    "));
         }
     }
 }
