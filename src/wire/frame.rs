@@ -315,7 +315,7 @@ pub enum Frame {
 
 impl Frame {
     /// Variants of this version: a larger number on the wire is a frame of a newer one.
-    pub const COUNT: u32 = 28;
+    pub const COUNT: u32 = 29;
 
     /// The variant of [`Frame::Hello`].
     pub const HELLO: u32 = 0;
