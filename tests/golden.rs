@@ -3,7 +3,7 @@
 //! Bytes are written as they are read: `'lobby'` is ASCII, `11*32` a byte repeated, anything else hex.
 //! Numbers are LEB128 varints, so 300 is `ac02`; see section 5 of the protocol.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 #[path = "golden/bytes.rs"]
 mod bytes;

@@ -5,8 +5,6 @@
 pub(crate) struct Source {
     /// Below `src`, with `/`.
     pub(crate) path: String,
-    /// As written.
-    pub(crate) text: String,
     /// As compiled without tests; what is left out is blank.
     pub(crate) code: String,
     /// Lines that are not tests.
@@ -21,7 +19,7 @@ impl Source {
         let test_lines = blank_tests(&mut code) + if tests > 0 { text.lines().count() } else { 0 };
         let code: String = code.into_iter().collect();
         let lines = text.lines().count().saturating_sub(test_lines);
-        Self { path: path.to_owned(), text: text.to_owned(), code, lines }
+        Self { path: path.to_owned(), code, lines }
     }
 
     /// The module that the file is: `app/hub/rooms.rs` is `app`, `hub`, `rooms`.
