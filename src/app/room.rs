@@ -162,6 +162,13 @@ impl Room {
         self.logs.iter().map(entry).collect()
     }
 
+    /// Its author says how far a log has come; see [`Log::correct`].
+    pub fn correct(&mut self, author: NodeId, epoch: Epoch, next: Seq) {
+        if let Some(log) = self.logs.get_mut(&(author, epoch)) {
+            log.correct(next);
+        }
+    }
+
     /// The last `count` lines that arrived by `cut`, oldest first. Only what is meant to be read.
     pub fn last_lines(&self, count: usize, cut: Instant) -> Vec<&Record> {
         let kept = |&(author, epoch, seq): &(NodeId, Epoch, Seq)| self.log(author, epoch)?.get(seq);
@@ -197,20 +204,25 @@ impl Room {
         Ok(self.logs.entry((author, epoch)).or_default())
     }
 
+    /// Of too many runs of one author the oldest goes; of too many authors one of whom nothing is kept.
     fn make_way_for(&mut self, author: NodeId) -> Result<(), TooManyAuthors> {
         let span = (author, Epoch(0))..=(author, Epoch(u64::MAX));
-        let epochs = self.logs.range(span.clone()).count();
-        if epochs == 0 && self.logs.len() >= MAX_AUTHORS * MAX_EPOCHS {
-            return Err(TooManyAuthors);
-        }
-        if epochs >= MAX_EPOCHS {
+        if self.logs.range(span.clone()).count() >= MAX_EPOCHS {
             let oldest = self.logs.range(span).next().map(|(&key, _)| key);
-            if let Some(log) = oldest.and_then(|key| self.logs.remove(&key)) {
-                self.kept_bytes -= log.kept_bytes();
-                self.kept_records -= usize::try_from(log.next().0 - log.floor().0).unwrap_or(0);
-            }
+            oldest.into_iter().for_each(|key| self.drop_log(key));
+        } else if self.logs.len() >= MAX_AUTHORS * MAX_EPOCHS {
+            let bare = self.logs.iter().filter(|(_, log)| log.floor() == log.next());
+            let oldest = bare.min_by_key(|((_, epoch), _)| *epoch).map(|(&key, _)| key);
+            self.drop_log(oldest.ok_or(TooManyAuthors)?);
         }
         Ok(())
+    }
+
+    fn drop_log(&mut self, key: (NodeId, Epoch)) {
+        if let Some(log) = self.logs.remove(&key) {
+            self.kept_bytes -= log.kept_bytes();
+            self.kept_records -= usize::try_from(log.next().0 - log.floor().0).unwrap_or(0);
+        }
     }
 
     fn note(&mut self, run: &[Record]) {

@@ -44,6 +44,7 @@ impl Client {
                 self.show_run(run.unwrap_or_default(), false);
             }
             Frame::Gone { log, floor } => self.handle_gone(&log, floor, now.instant),
+            Frame::Lost { log, upto } => self.handle_lost(&log, upto),
             Frame::Ack { log, next, .. } => self.handle_ack(&log, next),
             Frame::Refused { log, seq, code, detail } => self.handle_refused(&log, seq, code, &detail),
             Frame::Joined { room, next, members, more } => self.handle_joined(&room, next, members, more),
@@ -120,6 +121,15 @@ impl Client {
             self.notify(Event::Gap { place, from, first, last });
         }
         self.show_run(run, false);
+    }
+
+    fn handle_lost(&mut self, log: &LogKey, upto: Seq) {
+        let Some(room) = self.rooms.get(&log.room) else { return };
+        let first = room.room.log(log.author, log.epoch).map_or(Seq(0), crate::app::log::Log::next);
+        if let Some(last) = upto.prev().filter(|&last| first <= last) {
+            let (place, from) = (self.place_of(&log.room), self.name_of(log.author));
+            self.notify(Event::Gap { place, from, first, last });
+        }
     }
 
     fn handle_ack(&mut self, log: &LogKey, next: Seq) {

@@ -217,7 +217,10 @@ impl Hub {
         match room.room.insert(record.clone(), now.instant) {
             Ok(Inserted::Next(_)) => {}
             Ok(_) => return,
-            Err(_) => return self.refuse(link, ErrorCode::RoomFull, "authors"),
+            Err(_) => {
+                let (log, seq) = (record.log(), record.seq);
+                return self.refuse_record(link, log, seq, ErrorCode::RoomFull, "its authors".into());
+            }
         }
         self.kept_bytes = self.kept_bytes + room.room.kept_bytes() - before;
         let audience = room.audience(Some(link));

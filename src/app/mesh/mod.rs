@@ -113,6 +113,7 @@ struct MeshRoom {
 #[derive(Debug)]
 struct Wanted {
     link: LinkId,
+    from: Seq,
     upto: Seq,
     until: Instant,
 }
@@ -149,6 +150,8 @@ pub struct Mesh {
     digest_at: Option<Instant>,
     spoken_at: Option<Instant>,
     finish_by: Option<Instant>,
+    /// The last time it was looked whether everything is done.
+    looked_at: Option<Instant>,
     quitting: bool,
     over: bool,
     actions: VecDeque<Action>,
@@ -177,6 +180,7 @@ impl Mesh {
             digest_at: None,
             spoken_at: None,
             finish_by: None,
+            looked_at: None,
             quitting: false,
             over: false,
             actions: VecDeque::new(),
@@ -398,7 +402,10 @@ impl Topology for Mesh {
         let redial = self.book.next_due(|node| self.link_of(node).is_some());
         let wanted = self.wanted.values().map(|wanted| wanted.until).min();
         let missing = self.missing.values().map(|missing| missing.until).min();
-        let settle = self.finish_by.and_then(|_| self.settled_at());
+        let settle = self
+            .finish_by
+            .and_then(|_| self.settled_at())
+            .filter(|&at| self.looked_at.is_none_or(|looked| looked < at));
         let times = [self.ack_at, self.digest_at, self.finish_by, redial, wanted, missing, settle];
         times.into_iter().flatten().min()
     }
