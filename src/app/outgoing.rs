@@ -125,3 +125,6 @@ impl Outgoing {
         self.records.iter().skip(skip).take(take)
     }
 }
+
+#[cfg(test)]
+mod tests;
