@@ -1,6 +1,12 @@
 //! What every transport must keep, asked of each of them alike. A new one is a line in
 //! `conformance!` below.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking, in its helpers too"
+)]
+
 #[path = "transport/close.rs"]
 mod close;
 #[path = "transport/delivery.rs"]
@@ -39,6 +45,7 @@ macro_rules! conformance {
                 close::is_a_send_after_a_close_refused_on_both_sides,
                 close::does_a_close_end_a_send_that_waits,
                 close::does_a_close_go_on_when_nobody_waits_for_it,
+                close::can_a_close_be_waited_for_again,
                 close::does_a_dropped_receiver_let_the_sender_go_on,
                 close::is_leaving_without_a_close_told_apart,
                 close::is_leaving_after_the_others_close_in_order,

@@ -113,6 +113,10 @@ pub const DIGEST_PERIOD_QUIET: Duration = Duration::from_secs(30);
 /// What a subscriber is owed reaches back this much further than it says: the time its words took.
 pub const AGE_SLACK: Duration = Duration::from_secs(1);
 
+/// How long a peer waits for the author, or somebody who has more, before records that nobody near
+/// holds any more are shown as a gap.
+pub const GAP_PATIENCE: Duration = Duration::from_secs(30);
+
 /// How long a restarted server waits for the author of records that only others remember.
 pub const HEARSAY_PATIENCE: Duration = Duration::from_secs(30);
 

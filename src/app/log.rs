@@ -45,6 +45,8 @@ pub struct Log {
     last_hash: Option<RecordHash>,
     kept: VecDeque<Kept>,
     kept_bytes: usize,
+    /// When the newest record came that is no longer kept.
+    forgotten_at: Option<Instant>,
     held: BTreeMap<Seq, Record>,
 }
 
@@ -123,10 +125,21 @@ impl Log {
         self.kept.get(usize::try_from(index).ok()?)
     }
 
-    /// The first seq that arrived after `cut`; [`next`](Self::next) if none did.
-    pub fn first_after(&self, cut: Instant) -> Seq {
+    /// The first seq that somebody is owed who was in the room from `cut` on, as far as a node can tell
+    /// that was in it from `since` on: what arrived after `cut`, and what may have.
+    pub fn owed_from(&self, cut: Instant, since: Instant) -> Seq {
         let before = self.kept.partition_point(|kept| kept.arrived <= cut);
-        Seq(self.floor().0 + before as u64)
+        let first = Seq(self.floor().0 + before as u64);
+        let forgot_some = self.forgotten_at.is_some_and(|at| at > cut);
+        if before > 0 || self.floor() == Seq(0) {
+            first
+        } else if self.origin > Seq(0) && since > cut {
+            Seq(0)
+        } else if forgot_some {
+            self.origin
+        } else {
+            first
+        }
     }
 
     /// What the next record of this log must name as the one before.
@@ -136,7 +149,9 @@ impl Log {
 
     /// Lets go of the oldest record kept; returns its bytes.
     pub fn forget_oldest(&mut self) -> Option<usize> {
-        let bytes = self.kept.pop_front()?.record.body.len();
+        let Kept { record, arrived } = self.kept.pop_front()?;
+        let bytes = record.body.len();
+        self.forgotten_at = Some(arrived);
         self.kept_bytes -= bytes;
         Some(bytes)
     }
@@ -176,6 +191,7 @@ impl Log {
         self.touched = true;
         self.next = seq;
         self.last_hash = None;
+        self.forgotten_at = self.kept.back().map(|kept| kept.arrived).or(self.forgotten_at);
         self.kept.clear();
         self.kept_bytes = 0;
         self.held = self.held.split_off(&seq);

@@ -152,11 +152,12 @@ impl Room {
     }
 
     /// Each log, and from where on somebody is owed it who has `have` and joined at `cut`: what comes
-    /// after what it has, or, of a log that it does not know, what was said since it joined.
-    pub fn owed(&self, have: &Vector, cut: Instant) -> Vec<HaveLog> {
+    /// after what it has, or, of a log that it does not know, what was said since it joined. `since` is
+    /// when this node joined.
+    pub fn owed(&self, have: &Vector, cut: Instant, since: Instant) -> Vec<HaveLog> {
         let entry = |(&(author, epoch), log): (&(NodeId, Epoch), &Log)| {
-            let start = have.get(author, epoch).unwrap_or_else(|| log.first_after(cut));
-            HaveLog { author, epoch, start, next: log.next() }
+            let start = have.get(author, epoch).unwrap_or_else(|| log.owed_from(cut, since));
+            HaveLog { author, epoch, start, floor: log.floor(), next: log.next() }
         };
         self.logs.iter().map(entry).collect()
     }

@@ -282,7 +282,7 @@ impl Driver {
         };
         for link in to {
             let Some(handle) = self.links.get(link) else { continue };
-            if handle.outbox.push(lane, bytes.clone()) == Pushed::Taken {
+            if handle.send(lane, &bytes) == Pushed::Taken {
                 continue;
             }
             if lane.class == Class::Control {

@@ -54,6 +54,8 @@ struct State {
     room_awaited: bool,
     closing: Option<(ByeReason, String)>,
     closed: bool,
+    /// Frames were handed out that the transport may not have yet.
+    sending: bool,
 }
 
 #[derive(Debug, Default)]
@@ -111,6 +113,13 @@ impl Outbox {
         Pushed::Taken
     }
 
+    /// Whether nothing waits, so that a frame may go to the transport at once.
+    pub(super) fn is_idle(&self) -> bool {
+        let state = self.state();
+        let empty = state.queues.iter().all(|queue| queue.frames.is_empty() && !queue.full);
+        empty && !state.sending && !state.closed && state.closing.is_none()
+    }
+
     /// Whether there is room for chat now; if not, the driver is told when there is.
     pub(super) fn await_room(&self) -> bool {
         let mut state = self.state();
@@ -145,6 +154,7 @@ impl Outbox {
         let mut state = self.state();
         let frames = state.batch();
         if !frames.is_empty() {
+            state.sending = true;
             return Some(Next::Frames(frames));
         }
         if state.closed {
@@ -158,6 +168,7 @@ impl Outbox {
     /// Called when what `next` handed out was sent: whether the driver is to be told of room.
     pub(super) fn sent(&self) -> bool {
         let mut state = self.state();
+        state.sending = false;
         if !state.room_awaited || !state.queues.iter().all(Queue::is_half_empty) {
             return false;
         }

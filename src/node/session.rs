@@ -25,7 +25,7 @@ use crate::{
 use super::{
     driver::Post,
     lanes::lane_of,
-    outbox::{Next, Outbox},
+    outbox::{Next, Outbox, Pushed},
 };
 
 /// How long the other side may take to say hello.
@@ -47,6 +47,16 @@ pub(super) struct LinkHandle {
     pub(super) peer: SocketAddr,
     pub(super) transport: &'static str,
     pub(super) name: String,
+}
+
+impl LinkHandle {
+    /// Hands a frame to the transport if nothing waits before it, else puts it in line. Never waits.
+    pub(super) fn send(&self, lane: Lane, frame: &Bytes) -> Pushed {
+        if self.outbox.is_idle() && self.tx.try_send(lane, frame).is_ok_and(|taken| taken) {
+            return Pushed::Taken;
+        }
+        self.outbox.push(lane, frame.clone())
+    }
 }
 
 /// A link before its hello.
@@ -220,7 +230,7 @@ async fn read(
 
 fn push(handle: &LinkHandle, frame: &Frame) {
     if let Ok(bytes) = encode(frame) {
-        handle.outbox.push(lane_of(frame), bytes);
+        handle.send(lane_of(frame), &bytes);
     }
 }
 

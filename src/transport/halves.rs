@@ -16,6 +16,10 @@ impl LinkTx for Tx {
         self.0.send(lane, message).await
     }
 
+    fn try_send(&self, lane: Lane, message: &Bytes) -> Result<bool, LinkError> {
+        self.0.try_send(lane, message)
+    }
+
     async fn close(&self, reason: CloseReason) -> Result<(), Undelivered> {
         self.0.close(reason).await
     }

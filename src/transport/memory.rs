@@ -14,7 +14,10 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use rand::{Rng, SeedableRng, rngs::ChaCha8Rng};
-use tokio::{sync::mpsc, time::sleep};
+use tokio::{
+    sync::mpsc,
+    time::{sleep, timeout},
+};
 
 use self::pipe::{Gate, pipe};
 use super::{Link, LinkError, Listener, Peer, Transport, link::Cutter, outbox::Order, stream};
@@ -163,8 +166,8 @@ pub struct MemoryTransport {
 
 impl MemoryTransport {
     /// A transport that dials from `host` and listens there, also when asked for the loopback or the
-    /// unspecified address. `key` is what the other side finds in
-    /// [`Peer::key`]; nothing is proven here.
+    /// unspecified address. `key` is what the other side finds in [`Peer::key`]; nothing is proven
+    /// here.
     pub fn new(network: MemoryNetwork, host: IpAddr, key: Option<Bytes>) -> Self {
         Self { network, host, key }
     }
@@ -194,12 +197,14 @@ impl Transport for MemoryTransport {
     }
 
     async fn dial(&self, addr: SocketAddr) -> Result<Link, LinkError> {
+        let late = || LinkError::Unreachable(format!("nothing for {} s", DIAL_TIMEOUT.as_secs()));
         let Some(listener) = self.network.listening(self.host, addr)? else {
             sleep(DIAL_TIMEOUT).await;
-            return Err(LinkError::Unreachable(format!("nothing for {} s", DIAL_TIMEOUT.as_secs())));
+            return Err(late());
         };
         // Waiting for a place comes first: a link that is made is already in use.
-        let place = listener.links.reserve().await.map_err(|_| LinkError::NothingListens)?;
+        let place = timeout(DIAL_TIMEOUT, listener.links.reserve()).await.map_err(|_| late())?;
+        let place = place.map_err(|_| LinkError::NothingListens)?;
         let [dialed, accepted] = {
             let mut network = self.network.lock();
             let near = Peer { addr: network.free_port(self.host), key: self.key.clone() };

@@ -83,8 +83,8 @@ pub struct Link {
     pub rx: Box<dyn LinkRx>,
 }
 
-/// The sending half of a link. Dropping it without [`close`](LinkTx::close) is an abrupt end: the
-/// other side sees [`LinkError::Lost`].
+/// The sending half of a link. Dropping it without [`close`](LinkTx::close) is an abrupt end: both
+/// sides see [`LinkError::Lost`]. Only after the other side's close it counts as one.
 #[async_trait]
 pub trait LinkTx: fmt::Debug + Send + Sync {
     /// Accepts one message for `lane`; waits while the lane's class has no room. `&self`, so that a
@@ -93,11 +93,23 @@ pub trait LinkTx: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// [`LinkError::TooLong`] above [`MAX_MESSAGE_BYTES`]; [`LinkError::Closed`] after a close by
-    /// either side; [`LinkError::Lost`] when the link broke.
+    /// either side, also for a send that was waiting; [`LinkError::Lost`] when the link broke.
     async fn send(&self, lane: Lane, message: Bytes) -> Result<(), LinkError>;
+
+    /// Accepts one message for `lane` if there is room now, and says whether it did; never waits. A
+    /// transport that always answers `false` is a correct one: the caller then uses
+    /// [`send`](Self::send).
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    fn try_send(&self, _lane: Lane, _message: &Bytes) -> Result<bool, LinkError> {
+        Ok(false)
+    }
 
     /// Delivers every message that was accepted, on every lane, tells the other side why, and ends
     /// when its application has consumed them all, that is, has asked for the message after the last.
+    /// Meanwhile and afterwards this side still receives, until the other one closes as well. A
+    /// dropped future does not stop the close. A second close waits for the first.
     ///
     /// # Errors
     /// [`Undelivered`] when the other application left before, the link broke, or nothing moved for
@@ -110,14 +122,17 @@ pub trait LinkTx: fmt::Debug + Send + Sync {
     }
 }
 
-/// The receiving half of a link. Dropping it tells a closing peer how much was consumed.
+/// The receiving half of a link. Dropping it tells the other side how much was consumed; what still
+/// arrives is discarded.
 #[async_trait]
 pub trait LinkRx: fmt::Debug + Send {
     /// The next message of any lane, or `None` once the other side closed in order and everything
-    /// it sent has been handed out. Cancel safe: a dropped future loses no message.
+    /// it sent has been handed out. Asking says that the message before is done with; a link whose
+    /// messages nobody asks for stops reading, and its peer gives it up after [`STALL_TIMEOUT`].
+    /// Cancel safe: a dropped future loses no message.
     ///
     /// # Errors
-    /// [`LinkError::Lost`] when the link ended without a close.
+    /// [`LinkError::Lost`] when the link ended without a close, after what arrived whole before.
     async fn recv(&mut self) -> Result<Option<Bytes>, LinkError>;
 }
 

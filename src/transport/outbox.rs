@@ -71,6 +71,12 @@ impl Outbox {
         control.encode(&mut self.last);
     }
 
+    /// Drops everything, for a link that is lost.
+    pub(super) fn clear(&mut self) {
+        let order = std::mem::replace(&mut self.order, Order::ByClass);
+        *self = Self::new(order);
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.started.is_none()
             && self.urgent.is_empty()

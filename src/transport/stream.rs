@@ -4,7 +4,7 @@ use std::{
     io,
     mem::MaybeUninit,
     pin::Pin,
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -37,6 +37,8 @@ const TURNS_PER_WAKE: usize = 16;
 /// How long an ended link waits for the other side to hang up too. Without it, what the other side
 /// still sends would make the kernel reset the connection and take back our last words.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
+
+const HUNG_UP: &str = "the other side hung up";
 
 /// Makes a link of an authenticated stream and starts its task.
 pub(super) fn spawn<S>(io: S, meter: Arc<Meter>, order: Order, peer: Peer) -> (Link, Cutter)
@@ -98,7 +100,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> StreamTask<S> {
             let wrote = match self.poll_write(cx) {
                 Poll::Ready(Err(error)) => {
                     self.read_rest(cx);
-                    return Poll::Ready(Err(error.to_string()));
+                    return Poll::Ready(Err(broken(error)));
                 }
                 polled => polled.is_ready(),
             };
@@ -151,10 +153,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> StreamTask<S> {
         }
         let mut space = [const { MaybeUninit::uninit() }; READ_BYTES];
         let mut read = ReadBuf::uninit(&mut space);
-        ready!(Pin::new(&mut self.io).poll_read(cx, &mut read)).map_err(|error| error.to_string())?;
+        ready!(Pin::new(&mut self.io).poll_read(cx, &mut read)).map_err(broken)?;
         let mut input = read.filled();
         if input.is_empty() {
-            return Poll::Ready(Err("the other side hung up".to_owned()));
+            return Poll::Ready(Err(HUNG_UP.to_owned()));
         }
         let (decoder, read_paused) = (&mut self.decoder, &mut self.read_paused);
         Poll::Ready(self.shared.arrived(|state| {
@@ -214,9 +216,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> StreamTask<S> {
             (true, true) => Some((CLOSE_TIMEOUT, "confirmed")),
             (true, false) => None,
         };
-        let sent = self.shared.meter.sent.load(Ordering::Relaxed);
+        let sent = self.shared.bytes_sent();
         let (patience, did) = ready!(self.patience.poll(cx, waits_for, (sent, confirmed)));
         Poll::Ready(format!("the other side {did} nothing for {} s", patience.as_secs()))
+    }
+}
+
+/// Why a link broke, in words.
+fn broken(error: io::Error) -> String {
+    match error.kind() {
+        // What TLS makes of a connection that ended without its goodbye.
+        io::ErrorKind::UnexpectedEof => HUNG_UP.to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+impl<S> Drop for StreamTask<S> {
+    /// However the task ends, with its runtime or in a panic too, nobody waits for it forever.
+    fn drop(&mut self) {
+        self.shared.lose("the link's task has ended");
     }
 }
 
@@ -268,4 +286,63 @@ async fn hang_up<S: AsyncRead + AsyncWrite + Unpin>(io: &mut S) {
     };
     // Both ends know all they need; how the connection goes down changes nothing.
     let _ = timeout(LINGER_TIMEOUT, farewell).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transport::{By, CloseCode, CloseReason, LinkError, framing::Control, lane::Lane};
+
+    /// A connection whose other end said goodbye and left: writing fails, and only then is there
+    /// something to read.
+    struct Left {
+        words: Vec<u8>,
+        write_failed: bool,
+    }
+
+    impl AsyncRead for Left {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            buf: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            if !self.write_failed {
+                return Poll::Pending;
+            }
+            buf.put_slice(&std::mem::take(&mut self.words));
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    impl AsyncWrite for Left {
+        fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
+            self.write_failed = true;
+            Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[tokio::test]
+    async fn last_words_are_heard_though_the_answer_fails() {
+        let mut words = Vec::new();
+        Control::Close { code: 5, text: "too slow".to_owned() }.encode(&mut words);
+        let peer = Peer { addr: ([127, 0, 0, 1], 1).into(), key: None };
+        let left = Left { words, write_failed: false };
+        let (mut link, _) = spawn(left, Arc::default(), Order::ByClass, peer);
+        link.tx.send(Lane::thin(1), "hello".into()).await.unwrap();
+        assert_eq!(link.rx.recv().await.unwrap(), None);
+        let refused = link.tx.send(Lane::thin(1), "hello".into()).await.unwrap_err();
+        let LinkError::Closed(CloseReason { by: By::Remote, text, .. }) = refused else {
+            panic!("{refused}")
+        };
+        assert_eq!(text, "too slow");
+        assert_eq!(link.tx.close(CloseReason::local(CloseCode::Done, "")).await.unwrap_err().messages, 1);
+    }
 }

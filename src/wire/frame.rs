@@ -68,6 +68,8 @@ pub struct HaveLog {
     pub epoch: Epoch,
     /// The first seq that was said after the other side joined.
     pub start: Seq,
+    /// The first seq that is still held here.
+    pub floor: Seq,
     /// The next seq to come.
     pub next: Seq,
 }

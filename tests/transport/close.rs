@@ -118,6 +118,17 @@ pub(crate) async fn does_a_close_go_on_when_nobody_waits_for_it(net: &Net) {
     assert_eq!(recv_all(far.rx.as_mut()).await.len(), 20);
 }
 
+pub(crate) async fn can_a_close_be_waited_for_again(net: &Net) {
+    let (near, mut far, _listener) = net.link().await;
+    send_all(near.tx.as_ref(), Lane::bulk(1), 0..20, 1000).await;
+    assert!(poll_once(&mut near.tx.close(done())).await.is_pending());
+    let again = near.tx.close(CloseReason::local(CloseCode::Shutdown, "too late to change the reason"));
+    let (closed, arrived) = within(async { tokio::join!(again, recv_all(far.rx.as_mut())) }).await;
+    assert_eq!((closed, arrived.len()), (Ok(()), 20));
+    let refused = far.tx.send(Lane::CONTROL, numbered(0, 4)).await.unwrap_err();
+    assert!(matches!(refused, LinkError::Closed(CloseReason { code: CloseCode::Done, .. })), "{refused}");
+}
+
 pub(crate) async fn does_a_dropped_receiver_let_the_sender_go_on(net: &Net) {
     let (mut near, far, _listener) = net.link().await;
     drop(far.rx);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use sayagain::transport::{Lane, LinkError, MAX_MESSAGE_BYTES};
+use sayagain::transport::{Lane, Link, LinkError, MAX_MESSAGE_BYTES};
 
 use crate::support::{Net, done, number, numbered, recv_all, send_all, send_until_full, within};
 
@@ -110,15 +110,18 @@ pub(crate) async fn does_a_recv_that_is_dropped_lose_nothing(net: &Net) {
 
 pub(crate) async fn do_10_000_messages_pass_each_way_at_once(net: &Net) {
     let (near, far, _listener) = net.link().await;
-    let run = |link: sayagain::transport::Link| {
+    let run = |link: Link| {
         tokio::spawn(async move {
             let (tx, mut rx) = (link.tx, link.rx);
-            let sending = async {
-                send_all(tx.as_ref(), Lane::thin(1), 0..10_000, 200).await;
-                tx.close(done()).await.unwrap();
+            let receiving = async {
+                for next in 0..10_000 {
+                    assert_eq!(rx.recv().await.unwrap().as_ref().map(number), Some(next));
+                }
             };
-            let ((), arrived) = tokio::join!(sending, recv_all(rx.as_mut()));
-            assert!(arrived.iter().map(number).eq(0..10_000));
+            tokio::join!(send_all(tx.as_ref(), Lane::thin(1), 0..10_000, 200), receiving);
+            // Not before: a close also ends what the other side still wants to send.
+            let (closed, end) = tokio::join!(tx.close(done()), rx.recv());
+            assert_eq!((closed, end.unwrap()), (Ok(()), None));
         })
     };
     let (near, far) = (run(near), run(far));

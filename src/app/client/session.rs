@@ -1,5 +1,7 @@
 //! The link to the server: up, down, and how a client's life ends.
 
+use std::time::Instant;
+
 use crate::{
     app::{
         Action, DialError, Event, LinkEnd, LinkId, LinkState, Now, Outcome,
@@ -46,6 +48,9 @@ impl Client {
         self.nick = nick;
         self.max_message_bytes = usize::try_from(max_message_bytes).unwrap_or(usize::MAX);
         self.phase = Phase::Up(link);
+        if !self.was_up {
+            self.begin_to_hear(now.instant);
+        }
         self.was_up = true;
         self.backoff.reset();
         self.tell_link(LinkState::Up);
@@ -57,6 +62,12 @@ impl Client {
         for nick in self.lookups.keys().cloned().collect::<Vec<_>>() {
             self.say(Frame::Lookup { nick });
         }
+    }
+
+    /// What was said while this client was still on its way is the past, not missed.
+    fn begin_to_hear(&mut self, now: Instant) {
+        let public = self.rooms.iter_mut().filter(|(id, _)| id.public().is_some());
+        public.for_each(|(_, room)| room.joined_at = now);
     }
 
     fn handle_error(&mut self, link: LinkId, code: ErrorCode, room: Option<RoomId>, detail: &str) {

@@ -107,7 +107,7 @@ impl Hub {
         room.members.insert(node, link);
         let cut = cut(now.instant, age, self.started);
         let next = room.room.log(node, epoch).map_or(Seq(0), crate::app::log::Log::next);
-        for log in room.room.owed(have, cut) {
+        for log in room.room.owed(have, cut, self.started.unwrap_or(cut)) {
             let key = room.room.key(log.author, log.epoch);
             if log.author == node {
                 continue;

@@ -117,6 +117,16 @@ struct Wanted {
     until: Instant,
 }
 
+/// Records that those who are near no longer hold.
+#[derive(Debug)]
+struct Missing {
+    /// The lowest seq that anybody near holds, and who that is.
+    floor: Seq,
+    link: LinkId,
+    /// Shown as a gap then, unless they have come.
+    until: Instant,
+}
+
 /// A peer.
 #[derive(Debug)]
 pub struct Mesh {
@@ -133,6 +143,7 @@ pub struct Mesh {
     terms: BTreeSet<Term>,
     feed: Feed,
     wanted: BTreeMap<LogKey, Wanted>,
+    missing: BTreeMap<LogKey, Missing>,
     acks_due: BTreeSet<LogKey>,
     ack_at: Option<Instant>,
     digest_at: Option<Instant>,
@@ -160,6 +171,7 @@ impl Mesh {
             terms: BTreeSet::new(),
             feed: Feed::default(),
             wanted: BTreeMap::new(),
+            missing: BTreeMap::new(),
             acks_due: BTreeSet::new(),
             ack_at: None,
             digest_at: None,
@@ -363,6 +375,7 @@ impl Topology for Mesh {
             self.send_acks();
         }
         self.wanted.retain(|_, wanted| wanted.until > now.instant);
+        self.give_up_missing(now.instant);
         if self.digest_at.is_some_and(|at| at <= now.instant) {
             self.compare_digests();
             self.plan_digest(now.instant);
@@ -384,8 +397,9 @@ impl Topology for Mesh {
         }
         let redial = self.book.next_due(|node| self.link_of(node).is_some());
         let wanted = self.wanted.values().map(|wanted| wanted.until).min();
+        let missing = self.missing.values().map(|missing| missing.until).min();
         let settle = self.finish_by.and_then(|_| self.settled_at());
-        let times = [self.ack_at, self.digest_at, self.finish_by, redial, wanted, settle];
+        let times = [self.ack_at, self.digest_at, self.finish_by, redial, wanted, missing, settle];
         times.into_iter().flatten().min()
     }
 

@@ -9,15 +9,15 @@ use crate::{
         Change, LinkId, Now,
         history::page_frames,
         limits::{
-            AGE_SLACK, DIGEST_PERIOD, DIGEST_PERIOD_QUIET, ENTRIES_PER_FRAME, MAX_AUTHORS, MAX_EPOCHS,
-            MAX_HISTORY, MAX_PAIRS, MAX_ROOMS, WANT_PATIENCE,
+            AGE_SLACK, DIGEST_PERIOD, DIGEST_PERIOD_QUIET, ENTRIES_PER_FRAME, GAP_PATIENCE, MAX_AUTHORS,
+            MAX_EPOCHS, MAX_HISTORY, MAX_PAIRS, MAX_ROOMS, WANT_PATIENCE,
         },
         log::Log,
     },
     wire::{Frame, HaveLog, LogKey, PastLine, RoomId, Seq, Vector},
 };
 
-use super::{Mesh, Wanted};
+use super::{Mesh, Missing, Wanted};
 
 /// Requests under way at a time.
 const MAX_WANTED: usize = 4_096;
@@ -75,8 +75,10 @@ impl Mesh {
             self.rooms.insert(id.clone(), room);
             self.subscribe(link, id, now);
         }
-        let own = self.rooms.get(id).and_then(|room| room.room.log(self.me, self.config.epoch));
-        let acked = have.get(self.me, self.config.epoch).or(own.map(|log| log.first_after(cut)));
+        let own =
+            self.rooms.get(id).and_then(|room| Some((room, room.room.log(self.me, self.config.epoch)?)));
+        let owed = own.map(|(room, log)| log.owed_from(cut, room.joined_at));
+        let acked = have.get(self.me, self.config.epoch).or(owed);
         if let Some(neighbour) = self.links.get_mut(&link) {
             neighbour.rooms.insert(id.clone(), cut);
             neighbour.acked.insert(id.clone(), acked.unwrap_or_default());
@@ -97,7 +99,7 @@ impl Mesh {
         let (Some(neighbour), Some(room)) = (self.links.get_mut(&link), self.rooms.get(id)) else { return };
         let Some(&cut) = neighbour.rooms.get(id) else { return };
         neighbour.told.insert(id.clone(), now);
-        let logs = room.room.owed(&Vector::default(), cut);
+        let logs = room.room.owed(&Vector::default(), cut, room.joined_at);
         for logs in logs.chunks(ENTRIES_PER_FRAME) {
             self.send(link, Frame::Have { room: id.clone(), logs: logs.to_vec() });
         }
@@ -115,7 +117,8 @@ impl Mesh {
         }
         let mut they_lack = false;
         for have in logs {
-            they_lack |= have.author != self.me && self.compare(link, id, have, now);
+            let own = (have.author, have.epoch) == (self.me, self.config.epoch);
+            they_lack |= !own && self.compare(link, id, have, now);
         }
         let told = self.links.get(&link).and_then(|neighbour| neighbour.told.get(id));
         if they_lack && told.is_none_or(|&told| now.instant.saturating_duration_since(told) >= DIGEST_PERIOD)
@@ -131,8 +134,42 @@ impl Mesh {
         let next = room.room.log(have.author, have.epoch).map_or(have.start, Log::next);
         self.show_run(run);
         let log = LogKey { room: id.clone(), author: have.author, epoch: have.epoch };
-        self.want(link, log, next, have.next, now.instant);
+        if next < have.next && next < have.floor {
+            self.miss(link, &log, have.floor, now.instant);
+        } else {
+            self.want(link, log, next, have.next, now.instant);
+        }
         next > have.next
+    }
+
+    /// A neighbour no longer holds what comes next here. Only the word of the author is final, in the run
+    /// that said it; others may still turn up who have it.
+    pub(super) fn miss(&mut self, link: LinkId, log: &LogKey, floor: Seq, now: Instant) {
+        let is_author = |n: &super::Neighbour| n.node == log.author && n.epoch == log.epoch;
+        if self.links.get(&link).is_some_and(is_author) {
+            return self.give_up(log, floor, now);
+        }
+        if self.missing.len() < MAX_WANTED || self.missing.contains_key(log) {
+            let missing = Missing { floor, link, until: now + GAP_PATIENCE };
+            let known = self.missing.entry(log.clone()).or_insert(missing);
+            if floor <= known.floor {
+                (known.floor, known.link) = (floor, link);
+            }
+        }
+    }
+
+    pub(super) fn give_up_missing(&mut self, now: Instant) {
+        let due = self.missing.iter().filter(|(_, missing)| missing.until <= now);
+        for log in due.map(|(log, _)| log.clone()).collect::<Vec<_>>() {
+            let Some(Missing { floor, link, .. }) = self.missing.remove(&log) else { continue };
+            self.give_up(&log, floor, now);
+            // Whoever holds what comes after is asked for it.
+            if self.links.get(&link).is_some_and(|neighbour| !neighbour.closing) {
+                self.subscribe(link, &log.room, now);
+            } else {
+                self.hasten_digest(now);
+            }
+        }
     }
 
     /// Asks a neighbour for records, unless they are on their way.
@@ -152,18 +189,6 @@ impl Mesh {
             self.feed.owe_part(link, log, from, upto);
             self.feed(link);
         }
-    }
-
-    /// What a neighbour no longer has is gone for good only if the author is not there to ask.
-    pub(super) fn handle_gone(&mut self, link: LinkId, log: &LogKey, floor: Seq, now: Now) {
-        let author = self.link_of(log.author).filter(|&author| author != link);
-        let next =
-            self.rooms.get(&log.room).and_then(|room| room.room.log(log.author, log.epoch)).map(Log::next);
-        if let (Some(author), Some(next)) = (author, next) {
-            self.wanted.remove(log);
-            return self.want(author, log.clone(), next, floor, now.instant);
-        }
-        self.give_up(log, floor, now.instant);
     }
 
     pub(super) fn handle_digest(&mut self, link: LinkId, id: &RoomId, sum: u64, now: Now) {

@@ -33,7 +33,10 @@ impl Mesh {
             Frame::Unsubscribe { room } => self.handle_unsubscribe(link, &room),
             Frame::Have { room, logs } => self.handle_have(link, &room, &logs, now),
             Frame::Want { log, from, upto } => self.handle_want(link, log, from, upto),
-            Frame::Gone { log, floor } => self.handle_gone(link, &log, floor, now),
+            Frame::Gone { log, floor } => {
+                self.wanted.remove(&log);
+                self.miss(link, &log, floor, now.instant);
+            }
             Frame::Digest { room, sum } => self.handle_digest(link, &room, sum, now),
             Frame::Author { node, nick, key: Some(key), .. }
                 if NodeId::of(&key) == node && node != self.me =>
@@ -119,7 +122,7 @@ impl Mesh {
     }
 
     fn handle_record(&mut self, link: LinkId, record: Record, now: Now) {
-        if record.author == self.me {
+        if (record.author, record.epoch) == (self.me, self.config.epoch) {
             return;
         }
         self.open_pair(&record, now.instant);
@@ -128,11 +131,18 @@ impl Mesh {
         if record.seq < next {
             return self.ack(record.log(), now.instant);
         }
-        let Some(key) = self.people.get(&record.author).map(|person| person.key) else { return };
+        let Some(key) = self.key_of(record.author) else { return };
         if !is_signed_by(&record, &key) {
             return self.close(link, ByeReason::Violation, "a record that its author did not sign");
         }
         self.take(link, record, now);
+    }
+
+    fn key_of(&self, node: NodeId) -> Option<PublicKey> {
+        if node == self.me {
+            return Some(self.config.key.public());
+        }
+        self.people.get(&node).map(|person| person.key)
     }
 
     /// The first private line of somebody opens the room between the two.
@@ -155,6 +165,9 @@ impl Mesh {
                 self.spoken_at = Some(now.instant);
                 self.hasten_digest(now.instant);
                 let next = run.last().map_or(Seq(0), |last| last.seq.next());
+                if self.missing.get(&log).is_some_and(|missing| missing.floor <= next) {
+                    self.missing.remove(&log);
+                }
                 if self.wanted.get(&log).is_some_and(|wanted| wanted.upto <= next) {
                     self.wanted.remove(&log);
                 }
@@ -182,7 +195,7 @@ impl Mesh {
     }
 
     /// A line was said: digests are compared soon, not only at the end of a quiet period.
-    fn hasten_digest(&mut self, now: Instant) {
+    pub(super) fn hasten_digest(&mut self, now: Instant) {
         let soon = now + crate::app::limits::DIGEST_PERIOD;
         self.digest_at = self.digest_at.map(|at| at.min(soon));
     }
@@ -303,6 +316,10 @@ impl Mesh {
     }
 
     pub(super) fn show(&mut self, record: &Record, historic: bool, followed: Option<Term>) {
+        // What this node said in an earlier run is kept for others, not told to itself.
+        if record.author == self.me && !historic {
+            return;
+        }
         let from = self.name_of(record.author);
         match (&record.room, record.kind) {
             (RoomId::Public(room), Kind::TOPIC) => {

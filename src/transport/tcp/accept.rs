@@ -136,3 +136,55 @@ fn is_about_one_connection(error: &io::Error) -> bool {
         Kind::ConnectionAborted | Kind::ConnectionReset | Kind::ConnectionRefused | Kind::Interrupted
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn links() -> TcpLinks {
+        TcpLinks::new(TcpListener::bind("127.0.0.1:0").await.unwrap(), End::Plain).unwrap()
+    }
+
+    fn no_file_handles() -> io::Error {
+        const EMFILE: i32 = 24;
+        io::Error::from_raw_os_error(EMFILE)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_kernel_that_refuses_is_asked_less_and_less_often() {
+        let mut links = links().await;
+        let mut waits = Vec::new();
+        for _ in 0..7 {
+            links.accepted(Err(no_file_handles()));
+            let refused = Instant::now();
+            links.backoff.over().await;
+            waits.push(refused.elapsed().as_millis());
+        }
+        assert!(
+            waits.iter().zip([50, 100, 200, 400, 800, 1000, 1000]).all(|(wait, due)| wait.abs_diff(due) <= 1)
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_accepts_again_when_the_kernel_does() {
+        let mut links = links().await;
+        links.accepted(Err(no_file_handles()));
+        let addr = links.local_addr();
+        let dialing =
+            tokio::spawn(
+                async move { greet(End::Plain, TcpStream::connect(addr).await.unwrap(), addr).await },
+            );
+        let refused = Instant::now();
+        links.accept().await.unwrap();
+        dialing.await.unwrap().unwrap();
+        assert!(refused.elapsed() >= MIN_BACKOFF);
+        assert!(links.backoff.last.is_none(), "the next time is a first time again");
+    }
+
+    #[tokio::test]
+    async fn one_that_left_early_delays_nobody() {
+        let mut links = links().await;
+        links.accepted(Err(io::ErrorKind::ConnectionAborted.into()));
+        assert!(links.backoff.until.is_none());
+    }
+}

@@ -12,7 +12,10 @@ use tokio::{
 };
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-use super::socket::{FIRST_BYTES, Socket};
+use super::{
+    PROTOCOL,
+    socket::{FIRST_BYTES, Socket},
+};
 use crate::transport::{HANDSHAKE_TIMEOUT, Link, LinkError, Peer, outbox::Order, stream, tls::SPKI_BYTES};
 
 /// What both sides say first on a connection without TLS.
@@ -59,11 +62,10 @@ pub(super) async fn greet(end: End, io: TcpStream, addr: SocketAddr) -> Result<L
 }
 
 async fn dial_tls(connector: TlsConnector, socket: Socket, addr: SocketAddr) -> Result<Link, LinkError> {
-    let protocol = connector.config().alpn_protocols.clone();
     match connector.connect(ServerName::from(addr.ip()), socket).into_fallible().await {
         Ok(mut stream) => {
             let (socket, tls) = stream.get_mut();
-            let peer = Peer { addr, key: Some(peer_key(tls, &protocol)?) };
+            let peer = Peer { addr, key: Some(peer_key(tls)?) };
             socket.lift_allowance();
             let meter = socket.meter();
             Ok(stream::spawn(stream, meter, Order::ByClass, peer).0)
@@ -73,11 +75,10 @@ async fn dial_tls(connector: TlsConnector, socket: Socket, addr: SocketAddr) -> 
 }
 
 async fn accept_tls(acceptor: TlsAcceptor, socket: Socket, addr: SocketAddr) -> Result<Link, LinkError> {
-    let protocol = acceptor.config().alpn_protocols.clone();
     match acceptor.accept(socket).into_fallible().await {
         Ok(mut stream) => {
             let (socket, tls) = stream.get_mut();
-            let peer = Peer { addr, key: Some(peer_key(tls, &protocol)?) };
+            let peer = Peer { addr, key: Some(peer_key(tls)?) };
             socket.lift_allowance();
             let meter = socket.meter();
             Ok(stream::spawn(stream, meter, Order::ByClass, peer).0)
@@ -91,8 +92,8 @@ async fn accept_tls(acceptor: TlsAcceptor, socket: Socket, addr: SocketAddr) -> 
 }
 
 /// The key that was proven. TLS lets a side ignore the other's protocol list, so that is checked here.
-fn peer_key<T>(tls: &rustls::ConnectionCommon<T>, protocol: &[Vec<u8>]) -> Result<Bytes, LinkError> {
-    if tls.alpn_protocol() != protocol.first().map(Vec::as_slice) {
+fn peer_key<T>(tls: &rustls::ConnectionCommon<T>) -> Result<Bytes, LinkError> {
+    if tls.alpn_protocol() != Some(PROTOCOL) {
         return Err(LinkError::Handshake("the other side named no protocol".to_owned()));
     }
     match tls.peer_certificates() {
@@ -186,7 +187,55 @@ fn clean(first: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use tokio::net::TcpListener;
+
     use super::*;
+    use crate::transport::Keys;
+
+    fn keys() -> Keys {
+        let pkcs8 =
+            ring::signature::Ed25519KeyPair::generate_pkcs8(&ring::rand::SystemRandom::new()).unwrap();
+        Keys::from_pkcs8(pkcs8.as_ref()).unwrap()
+    }
+
+    /// How dialer and listener fare when the dialer names these protocols.
+    async fn naming(protocols: &[&[u8]]) -> [Result<Link, LinkError>; 2] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let mut client = keys().client_config(PROTOCOL).unwrap();
+        client.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+        let server = keys().server_config(PROTOCOL).unwrap();
+        let dialer = async {
+            let io = TcpStream::connect(addr).await.unwrap();
+            greet(End::DialTls(Arc::new(client).into()), io, addr).await
+        };
+        let acceptor = async {
+            let (io, addr) = listener.accept().await.unwrap();
+            greet(End::AcceptTls(Arc::new(server).into()), io, addr).await
+        };
+        tokio::join!(dialer, acceptor).into()
+    }
+
+    #[tokio::test]
+    async fn another_protocol_is_another_version_to_both_sides() {
+        let outcomes = naming(&[b"sayagain/2", b"h2"]).await;
+        for outcome in outcomes {
+            assert!(matches!(outcome, Err(LinkError::Version)), "{outcome:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn one_common_protocol_is_enough() {
+        assert!(naming(&[b"sayagain/2", PROTOCOL]).await.iter().all(Result::is_ok));
+    }
+
+    #[tokio::test]
+    async fn no_protocol_is_refused() {
+        let [_, accepted] = naming(&[]).await;
+        assert!(matches!(accepted, Err(LinkError::Handshake(_))), "{accepted:?}");
+    }
 
     #[test]
     fn an_answer_is_shown_without_its_controls() {

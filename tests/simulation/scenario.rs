@@ -1,0 +1,223 @@
+//! A life of talking and trouble, then peace, then the reckoning.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use rand::{RngExt as _, SeedableRng as _, rngs::ChaCha12Rng};
+use sayagain::{
+    app::{Client, ClientConfig, Command, Hub, HubConfig, Mesh, MeshConfig, Topology, limits::Limits},
+    wire::{Addr, Epoch, NodeId, Scheme, SigningKey},
+};
+
+use super::{
+    oracle::{self, Ear},
+    world::{NodeIndex, World},
+};
+
+/// Who talks to whom.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Shape {
+    Star { hub_crashes: bool },
+    Mesh,
+}
+
+/// How long there is trouble.
+const TROUBLE: Duration = Duration::from_secs(40);
+
+/// How long after it everything must have arrived: the longest pause before a redial, with room for a
+/// dial that was under way, and a few rounds of digests.
+const PEACE: Duration = Duration::from_secs(45);
+
+struct Said {
+    text: String,
+    author: NodeIndex,
+    run: u64,
+    at: Duration,
+}
+
+pub(crate) struct Scenario {
+    shape: Shape,
+    nodes: usize,
+    world: World,
+    said: Vec<Said>,
+    /// When each run began.
+    born: BTreeMap<(NodeIndex, u64), Duration>,
+    ids: BTreeMap<(NodeIndex, u64), NodeId>,
+    epoch: u64,
+}
+
+impl Scenario {
+    pub(crate) fn new(shape: Shape, nodes: usize, seed: u64) -> Self {
+        let rng = ChaCha12Rng::seed_from_u64(seed);
+        let mut world = World::new(rng, start_of_time(), 0);
+        let capacity = if world.rng.random_bool(0.3) { 4 } else { 1_000 };
+        world = World::new(world.rng, start_of_time(), capacity);
+        (0..nodes).for_each(|_| {
+            world.add();
+        });
+        let (said, born, ids) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
+        Self { shape, nodes, world, said, born, ids, epoch: 1_000 }
+    }
+
+    /// Returns the trace of a run in which every promise was kept.
+    pub(crate) fn run(mut self) -> Result<u64, String> {
+        (0..self.nodes).for_each(|index| self.boot(index));
+        self.pass(Duration::from_secs(2));
+        while self.world.now < TROUBLE {
+            self.something_happens();
+            let pause = Duration::from_micros(self.world.rng.random_range(1_000..400_000));
+            self.pass(pause);
+        }
+        self.world.heal();
+        let dead: Vec<NodeIndex> = (0..self.nodes).filter(|&i| self.world.hosts[i].is_none()).collect();
+        dead.into_iter().for_each(|index| self.boot(index));
+        self.pass(PEACE);
+        self.reckon()?;
+        Ok(self.world.trace())
+    }
+
+    fn something_happens(&mut self) {
+        let index = self.world.rng.random_range(0..self.nodes);
+        match self.world.rng.random_range(0..100) {
+            0..80 => self.say(index),
+            80..90 => self.world.cut_one(),
+            90..94 => {
+                let other = self.world.rng.random_range(0..self.nodes);
+                if other != index {
+                    self.world.split(index, other);
+                }
+            }
+            94..97 => self.world.heal(),
+            _ if self.may_crash(index) && self.world.hosts[index].is_some() => self.world.crash(index),
+            _ if self.world.hosts[index].is_none() => self.boot(index),
+            _ => {}
+        }
+    }
+
+    fn may_crash(&self, index: NodeIndex) -> bool {
+        match self.shape {
+            Shape::Star { hub_crashes } => (index == 0) == hub_crashes,
+            Shape::Mesh => true,
+        }
+    }
+
+    fn is_hub(&self, index: NodeIndex) -> bool {
+        matches!(self.shape, Shape::Star { .. }) && index == 0
+    }
+
+    fn say(&mut self, index: NodeIndex) {
+        let Some(run) = self.world.hosts[index].as_ref().filter(|_| !self.is_hub(index)).map(|host| host.run)
+        else {
+            return;
+        };
+        let text = format!("line {} of {index}", self.said.len());
+        self.said.push(Said { text: text.clone(), author: index, run, at: self.world.now });
+        self.world.command(index, Command::Say(text));
+    }
+
+    fn pass(&mut self, pause: Duration) {
+        self.world.run_until(self.world.now + pause);
+    }
+
+    fn boot(&mut self, index: NodeIndex) {
+        self.epoch += 1;
+        let topology = self.topology(index);
+        self.world.boot(index, addr(index), topology);
+        let run = self.world.hosts[index].as_ref().map_or(0, |host| host.run);
+        self.born.insert((index, run), self.world.now);
+        self.ids.insert((index, run), key(index).node());
+    }
+
+    fn topology(&mut self, index: NodeIndex) -> Box<dyn Topology> {
+        let (nick, epoch, seed) =
+            (format!("n{index}").parse().unwrap(), Epoch(self.epoch), self.world.rng.random());
+        let rooms = vec!["lobby".parse().unwrap()];
+        let key = key(index);
+        match self.shape {
+            Shape::Star { .. } if index == 0 => {
+                let (key, limits) = (key.public(), Limits::default());
+                Box::new(Hub::new(HubConfig { key, nick, epoch, limits, history: true }))
+            }
+            Shape::Star { .. } => Box::new(Client::new(ClientConfig {
+                key: key.public(),
+                nick,
+                nick_given: true,
+                epoch,
+                servers: vec![Addr::new(Scheme::Memory, addr(0))],
+                rooms,
+                reconnect: true,
+                linger: Duration::from_secs(60),
+                history: 50,
+                seed,
+            })),
+            Shape::Mesh => Box::new(Mesh::new(MeshConfig {
+                key: Arc::new(key),
+                nick,
+                epoch,
+                listen: vec![Addr::new(Scheme::Memory, addr(index))],
+                // One address is enough: a ring, so that everybody can still be found.
+                peers: vec![Addr::new(Scheme::Memory, addr((index + 1) % self.nodes))],
+                rooms,
+                max_message_bytes: 16_384,
+                history: 50,
+                linger: Duration::from_secs(60),
+                seed,
+            })),
+        }
+    }
+
+    /// Everybody who was there has everything that was said by those who are still there, and of those
+    /// who are gone all that anybody has.
+    fn reckon(&self) -> Result<(), String> {
+        let ears = oracle::listen(&self.world.heard, &self.ids)?;
+        let live: Vec<(NodeIndex, u64)> = (0..self.nodes)
+            .filter(|&index| !self.is_hub(index))
+            .filter_map(|index| self.world.hosts[index].as_ref().map(|host| (index, host.run)))
+            .collect();
+        let nothing = Ear::default();
+        let ear = |who: &(NodeIndex, u64)| ears.get(who).unwrap_or(&nothing);
+        let somewhere: BTreeSet<&String> = live.iter().flat_map(|who| &ear(who).held).collect();
+        for said in &self.said {
+            let author_lives = live.contains(&(said.author, said.run));
+            for who in &live {
+                let was_there = self.born.get(who).is_some_and(|&born| born < said.at);
+                let due = author_lives || somewhere.contains(&said.text) && !self.hub_may_forget();
+                let own = (said.author, said.run) == *who || said.author == who.0;
+                if was_there && due && !own && !ear(who).lines.contains(&said.text) {
+                    return Err(format!("{who:?} never heard {:?}, said at {:?}", said.text, said.at));
+                }
+            }
+        }
+        // In a mesh a line can be gone with all who held it, while a later member knows that there was one.
+        let no_gaps = matches!(self.shape, Shape::Star { hub_crashes: false });
+        if no_gaps && live.iter().any(|who| ear(who).gaps > 0) {
+            return Err("a gap was shown although the server has everything".into());
+        }
+        Ok(())
+    }
+
+    /// A server that crashed has forgotten those who left since.
+    fn hub_may_forget(&self) -> bool {
+        matches!(self.shape, Shape::Star { hub_crashes: true })
+    }
+}
+
+fn key(index: NodeIndex) -> SigningKey {
+    SigningKey::from_seed([u8::try_from(index + 1).unwrap(); 32]).unwrap()
+}
+
+fn addr(index: NodeIndex) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 1_000 + u16::try_from(index).unwrap()))
+}
+
+/// Only differences count.
+#[expect(clippy::disallowed_methods, reason = "a starting point for virtual time")]
+fn start_of_time() -> Instant {
+    use std::sync::OnceLock;
+    static START: OnceLock<Instant> = OnceLock::new();
+    *START.get_or_init(Instant::now)
+}

@@ -1,0 +1,287 @@
+//! A real node in a process of its own: what it says is kept and waited for, what is typed reaches its
+//! stdin. It dies with its owner, who shows all it said when the test fails.
+
+use std::{
+    fs::File,
+    io::{BufRead, BufReader, Read, Write},
+    path::PathBuf,
+    process::{Child, ChildStdin, Command, Stdio},
+    sync::{Arc, Condvar, Mutex, MutexGuard},
+    thread,
+};
+
+use serde_json::Value;
+
+use super::patience::{PATIENCE, eventually};
+
+/// A process that is about to be started.
+#[derive(Clone, Debug)]
+pub(crate) struct Launch {
+    called: String,
+    arguments: Vec<String>,
+    variables: Vec<(String, String)>,
+    input: Input,
+    reads: usize,
+}
+
+/// What a process has for stdin.
+#[derive(Clone, Debug)]
+enum Input {
+    Typed,
+    Nothing,
+    File(PathBuf),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stream {
+    Out,
+    Err,
+}
+
+/// What a process said so far.
+#[derive(Debug, Default)]
+struct Said {
+    lines: [Vec<String>; 2],
+    ended: usize,
+}
+
+#[derive(Debug, Default)]
+struct Ear {
+    said: Mutex<Said>,
+    more: Condvar,
+}
+
+/// A node that runs.
+#[derive(Debug)]
+pub(crate) struct Process {
+    called: String,
+    child: Child,
+    stdin: Option<ChildStdin>,
+    ear: Arc<Ear>,
+    /// Lines of stdout, of stderr that a test has taken note of.
+    noted: [usize; 2],
+}
+
+impl Launch {
+    /// The program with these arguments and a nearly empty environment.
+    pub(crate) fn new(called: &str, arguments: &[&str]) -> Self {
+        Self {
+            called: called.to_owned(),
+            arguments: Vec::new(),
+            variables: vec![("HOME".into(), env!("CARGO_TARGET_TMPDIR").into())],
+            input: Input::Typed,
+            reads: usize::MAX,
+        }
+        .with(arguments)
+    }
+
+    /// More arguments.
+    pub(crate) fn with(mut self, arguments: &[&str]) -> Self {
+        self.arguments.extend(arguments.iter().map(|&argument| argument.to_owned()));
+        self
+    }
+
+    pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// With `/dev/null` for stdin.
+    pub(crate) fn without_input(mut self) -> Self {
+        self.input = Input::Nothing;
+        self
+    }
+
+    pub(crate) fn reading_from(mut self, file: PathBuf) -> Self {
+        self.input = Input::File(file);
+        self
+    }
+
+    /// After this many lines nobody reads its stdout any more, as behind `| head`.
+    pub(crate) fn heard_for(mut self, lines: usize) -> Self {
+        self.reads = lines;
+        self
+    }
+
+    pub(crate) fn start(self) -> Process {
+        let stdin = match &self.input {
+            Input::Typed => Stdio::piped(),
+            Input::Nothing => Stdio::null(),
+            Input::File(path) => File::open(path).unwrap().into(),
+        };
+        let mut child = Command::new(env!("CARGO_BIN_EXE_node"))
+            .args(&self.arguments)
+            .env_clear()
+            .envs(self.variables)
+            .stdin(stdin)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let ear = Arc::new(Ear::default());
+        listen(child.stdout.take().unwrap(), Stream::Out, self.reads, &ear);
+        listen(child.stderr.take().unwrap(), Stream::Err, usize::MAX, &ear);
+        Process { called: self.called, stdin: child.stdin.take(), child, ear, noted: [0, 0] }
+    }
+}
+
+fn listen(source: impl Read + Send + 'static, stream: Stream, reads: usize, ear: &Arc<Ear>) {
+    let ear = Arc::clone(ear);
+    thread::spawn(move || {
+        for line in BufReader::new(source).split(b'\n').take(reads) {
+            let Ok(line) = line else { break };
+            ear.lock().lines[stream as usize].push(String::from_utf8_lossy(&line).into_owned());
+            ear.more.notify_all();
+        }
+        ear.lock().ended += 1;
+        ear.more.notify_all();
+    });
+}
+
+impl Ear {
+    fn lock(&self) -> MutexGuard<'_, Said> {
+        self.said.lock().unwrap()
+    }
+}
+
+impl Said {
+    fn of(&self, stream: Stream, at: usize) -> Option<&str> {
+        self.lines[stream as usize].get(at).map(String::as_str)
+    }
+}
+
+impl Process {
+    /// Types a line.
+    pub(crate) fn type_line(&mut self, line: &str) {
+        let stdin = self.stdin.as_mut().expect("an input");
+        stdin.write_all(format!("{line}\n").as_bytes()).unwrap();
+        stdin.flush().unwrap();
+    }
+
+    /// Closes stdin.
+    pub(crate) fn end_input(&mut self) {
+        self.stdin = None;
+    }
+
+    /// The next line of stdout.
+    #[track_caller]
+    pub(crate) fn line(&mut self) -> String {
+        self.hear(Stream::Out, "another line", |_| true)
+    }
+
+    /// The next line of stdout is this one.
+    #[track_caller]
+    pub(crate) fn says(&mut self, expected: &str) {
+        let line = self.hear(Stream::Out, expected, |_| true);
+        assert_eq!(line, expected, "what {} said", self.called);
+    }
+
+    /// The next line of stdout begins like this.
+    #[track_caller]
+    pub(crate) fn says_something_like(&mut self, start: &str) -> String {
+        let line = self.hear(Stream::Out, start, |_| true);
+        assert!(line.starts_with(start), "{} said {line:?}, not {start:?}", self.called);
+        line
+    }
+
+    /// This line comes on stdout, after others perhaps.
+    #[track_caller]
+    pub(crate) fn comes_to_say(&mut self, expected: &str) {
+        self.hear(Stream::Out, expected, |line| line == expected);
+    }
+
+    /// A line that begins like this comes on stderr, after others perhaps.
+    #[track_caller]
+    pub(crate) fn complains(&mut self, start: &str) {
+        self.hear(Stream::Err, start, |line| line.starts_with(start));
+    }
+
+    /// The next object of `--json` with this name.
+    #[track_caller]
+    pub(crate) fn event(&mut self, name: &str) -> Value {
+        let object =
+            |line: &str| serde_json::from_str::<Value>(line).unwrap_or_else(|bad| panic!("{line}: {bad}"));
+        object(&self.hear(Stream::Out, name, |line| object(line)["event"] == name))
+    }
+
+    /// Everything on stdout from here on, until it ends.
+    pub(crate) fn rest(&mut self) -> Vec<String> {
+        self.hear_out();
+        self.ear.lock().lines[Stream::Out as usize].iter().skip(self.noted[0]).cloned().collect()
+    }
+
+    /// Everything on stderr, until it ends.
+    pub(crate) fn complaints(&mut self) -> String {
+        self.hear_out();
+        self.ear.lock().lines[Stream::Err as usize].iter().map(|line| format!("{line}\n")).collect()
+    }
+
+    fn hear_out(&self) {
+        let said = self.ear.lock();
+        let (said, _) = self.ear.more.wait_timeout_while(said, PATIENCE, |said| said.ended < 2).unwrap();
+        assert_eq!(said.ended, 2, "streams of {} at their end", self.called);
+    }
+
+    /// Waits for a line that is `wanted` among those not yet noted, and notes it and those before it.
+    #[track_caller]
+    fn hear(&mut self, stream: Stream, expected: &str, wanted: impl Fn(&str) -> bool) -> String {
+        let noted = self.noted[stream as usize];
+        let mut checked = noted;
+        let mut found = None;
+        let said = self.ear.lock();
+        let waited = self.ear.more.wait_timeout_while(said, PATIENCE, |said| {
+            while found.is_none()
+                && let Some(line) = said.of(stream, checked)
+            {
+                checked += 1;
+                found = wanted(line).then(|| line.to_owned());
+            }
+            found.is_none() && said.ended < 2
+        });
+        drop(waited.unwrap());
+        self.noted[stream as usize] = checked;
+        found.unwrap_or_else(|| panic!("{} never said {expected:?}", self.called))
+    }
+
+    pub(crate) fn signal(&self, signal: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-s", signal, &pid]).status().unwrap().success());
+    }
+
+    /// Waits for the end of the process.
+    pub(crate) fn status(&mut self) -> i32 {
+        let ended = eventually(&format!("{} ends", self.called), || self.child.try_wait().unwrap());
+        ended.code().unwrap_or_else(|| panic!("{} was killed", self.called))
+    }
+
+    /// It ends with this status and has no more to say on stdout.
+    #[track_caller]
+    pub(crate) fn ends(&mut self, status: i32) {
+        assert_eq!(self.status(), status, "the status of {}", self.called);
+        assert_eq!(self.rest(), [""; 0], "the last words of {}", self.called);
+    }
+
+    /// `kill -9`, and gone when this returns.
+    pub(crate) fn murder(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+        if !thread::panicking() {
+            return;
+        }
+        let said = self.ear.said.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        for (stream, lines) in ["stdout", "stderr"].iter().zip(&said.lines) {
+            println!("{stream} of {}:\n    {}", self.called, lines.join("\n    "));
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! A server with a folder for everybody who comes to it.
+
+use super::{
+    folder::Folder,
+    process::{Launch, Process},
+};
+
+/// A server on a free port.
+#[derive(Debug)]
+pub(crate) struct Star {
+    pub(crate) folder: Folder,
+    pub(crate) server: Process,
+    pub(crate) addr: String,
+    flags: Vec<String>,
+}
+
+impl Star {
+    pub(crate) fn new() -> Self {
+        Self::with(&[])
+    }
+
+    /// With these flags for the server.
+    pub(crate) fn with(flags: &[&str]) -> Self {
+        let folder = Folder::new();
+        let (server, addr) = serve(&folder, "server", "127.0.0.1:0", flags);
+        Self { folder, server, addr, flags: flags.iter().map(|&flag| flag.to_owned()).collect() }
+    }
+
+    /// Starts the server again on its old port, with what is left in this data directory.
+    pub(crate) fn serve_again(&mut self, data_dir: &str) {
+        let flags: Vec<&str> = self.flags.iter().map(String::as_str).collect();
+        self.server = serve(&self.folder, data_dir, &self.addr, &flags).0;
+    }
+
+    /// A client that insists on its name.
+    pub(crate) fn client(&self, name: &str) -> Launch {
+        self.nameless(name).with(&["--name", name])
+    }
+
+    /// A client with this data directory.
+    pub(crate) fn nameless(&self, data_dir: &str) -> Launch {
+        Launch::new(data_dir, &["--role", "client", "--server", &self.addr])
+            .with(&["--data-dir", &self.folder.at(data_dir)])
+    }
+
+    /// A client that is in the lobby.
+    pub(crate) fn join(&self, name: &str) -> Process {
+        let mut client = self.client(name).start();
+        client.says_something_like(&format!("joined lobby as {name} ("));
+        client
+    }
+
+    /// Clients that are in the lobby and have heard of each other.
+    pub(crate) fn join_all<const N: usize>(&self, names: [&str; N]) -> [Process; N] {
+        let mut here: Vec<Process> = Vec::new();
+        for name in names {
+            let client = self.join(name);
+            here.iter_mut().for_each(|other| other.says(&format!("[lobby] * {name} joined")));
+            here.push(client);
+        }
+        here.try_into().unwrap()
+    }
+}
+
+fn serve(folder: &Folder, data_dir: &str, listen: &str, flags: &[&str]) -> (Process, String) {
+    let launch = Launch::new("server", &["--role", "server", "--listen", listen]);
+    let mut server = launch.with(&["--data-dir", &folder.at(data_dir)]).with(flags).without_input().start();
+    let addr = server.says_something_like("listening on tcp ").split_off("listening on tcp ".len());
+    (server, addr)
+}
