@@ -5,8 +5,8 @@
 
 #[path = "logs/bounds.rs"]
 mod bounds;
-#[path = "logs/open.rs"]
-mod open;
+#[path = "logs/review.rs"]
+mod review;
 #[path = "logs/script.rs"]
 mod script;
 

@@ -182,6 +182,8 @@ fn does_a_peer_believe_anybody_that_records_are_gone() {
     tell(&mut peer, 1, subscribe(), now);
     let log = LogKey { room: lobby(), author: author.node(), epoch: Epoch(1) };
     tell(&mut peer, 1, Frame::Gone { log, floor: Seq(1_000_000) }, now);
+    let now = later(now, Duration::from_secs(60));
+    peer.handle_timeout(now);
     up(&mut peer, 2, hello(Role::Peer, author.public(), "author"), now);
     tell(&mut peer, 2, subscribe(), now);
     let mut said = record(author.node(), 0, "hear me");

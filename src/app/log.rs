@@ -71,6 +71,16 @@ impl Log {
         self.origin
     }
 
+    /// Bytes of the bodies held back.
+    pub fn held_bytes(&self) -> usize {
+        self.held.values().map(|record| record.body.len()).sum()
+    }
+
+    /// Lets go of what is held back; it can be asked for again.
+    pub fn drop_held(&mut self) {
+        self.held.clear();
+    }
+
     /// Bytes of the bodies kept.
     pub const fn kept_bytes(&self) -> usize {
         self.kept_bytes
@@ -83,6 +93,9 @@ impl Log {
 
     /// Takes a record in.
     pub fn insert(&mut self, record: Record, now: Instant) -> Inserted {
+        if record.seq >= Seq::LIMIT {
+            return Inserted::Overflow;
+        }
         if record.seq < self.next {
             return if self.contradicts(&record) { Inserted::Fork } else { Inserted::Duplicate };
         }
@@ -101,7 +114,7 @@ impl Log {
     /// Begins at `seq` instead of 0, if nothing was taken in yet. Of several who say where it begins
     /// the one who reaches back furthest is right. Returns what this puts in order.
     pub fn start_at(&mut self, seq: Seq, now: Instant) -> Vec<Record> {
-        if self.touched || (self.started && seq >= self.origin) {
+        if self.touched || (self.started && seq >= self.origin) || seq > Seq::LIMIT {
             return Vec::new();
         }
         self.started = true;
@@ -114,7 +127,7 @@ impl Log {
     /// Gives up what is missing below `floor`. Returns the hole, if there is one, and what this puts
     /// in order.
     pub fn skip_to(&mut self, floor: Seq, now: Instant) -> (Option<(Seq, Seq)>, Vec<Record>) {
-        let Some(last) = floor.prev().filter(|&last| last >= self.next) else {
+        let Some(last) = floor.prev().filter(|&last| last >= self.next && last < Seq::LIMIT) else {
             return (None, Vec::new());
         };
         let hole = (self.next, last);

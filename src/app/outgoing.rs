@@ -100,11 +100,12 @@ impl Outgoing {
     }
 
     /// The server will not take the record at `seq`: it is taken out and what follows moves up.
-    pub(super) fn refuse(&mut self, seq: Seq) -> Option<Record> {
+    pub(super) fn refuse(&mut self, seq: Seq, lamport: u64) -> Option<Record> {
         if seq < self.accepted || seq >= self.sent {
             return None;
         }
         let index = usize::try_from(seq.0.checked_sub(self.floor.0)?).ok()?;
+        self.records.get(index).filter(|record| record.lamport == lamport)?;
         let refused = self.records.remove(index)?;
         for record in self.records.iter_mut().skip(index) {
             record.seq = record.seq.prev().unwrap_or_default();
@@ -129,3 +130,6 @@ impl Outgoing {
         self.records.iter().skip(skip).take(take)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -209,6 +209,8 @@ pub enum Frame {
         log: LogKey,
         /// Which record.
         seq: Seq,
+        /// Its lamport time: after an earlier refusal another record may have moved up to that seq.
+        lamport: u64,
         /// Why.
         code: ErrorCode,
         /// The limit or name it concerns.

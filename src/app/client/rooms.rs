@@ -46,7 +46,9 @@ impl Client {
             Frame::Gone { log, floor } => self.handle_gone(&log, floor, now.instant),
             Frame::Lost { log, upto } => self.handle_lost(&log, upto),
             Frame::Ack { log, next, .. } => self.handle_ack(&log, next),
-            Frame::Refused { log, seq, code, detail } => self.handle_refused(&log, seq, code, &detail),
+            Frame::Refused { log, seq, lamport, code, detail } => {
+                self.handle_refused(&log, (seq, lamport), code, &detail);
+            }
             Frame::Joined { room, next, members, more } => self.handle_joined(&room, next, members, more),
             Frame::Presence { room, node, nick, notice } => self.handle_presence(&room, node, nick, notice),
             Frame::Author { node, nick, .. } => self.remember(node, nick),
@@ -103,13 +105,13 @@ impl Client {
         let (author, epoch, log) = (record.author, record.epoch, record.log());
         match room.room.insert(record, now.instant) {
             Ok(Inserted::Next(run)) => self.show_run(run, false),
-            Ok(Inserted::Held) => {
+            Ok(Inserted::Held | Inserted::Overflow) => {
                 let hole = room.room.log(author, epoch).and_then(crate::app::log::Log::hole);
                 if let Some((from, upto)) = hole {
                     self.say(Frame::Want { log, from, upto });
                 }
             }
-            Ok(Inserted::Duplicate | Inserted::Fork | Inserted::Overflow) | Err(_) => {}
+            Ok(Inserted::Duplicate | Inserted::Fork) | Err(_) => {}
         }
     }
 
@@ -148,13 +150,13 @@ impl Client {
         self.pump(id);
     }
 
-    fn handle_refused(&mut self, log: &LogKey, seq: Seq, code: ErrorCode, detail: &str) {
+    fn handle_refused(&mut self, log: &LogKey, (seq, lamport): (Seq, u64), code: ErrorCode, detail: &str) {
         let Some(room) = self.rooms.get_mut(&log.room).filter(|room| room.outgoing.key() == log) else {
             return;
         };
         if code == ErrorCode::BadSeq {
             room.outgoing.rewind();
-        } else if room.outgoing.refuse(seq).is_some() {
+        } else if room.outgoing.refuse(seq, lamport).is_some() {
             self.notify(Event::Error(refusal(code, detail)));
         }
         self.pump(&log.room);

@@ -260,9 +260,10 @@ fn neighbour(node: NodeId, hello: &Hello, addr: SocketAddr, dialed: Option<Addr>
         rooms: [].into(),
         acked: [].into(),
         told: [].into(),
-        partial: [].into(),
+        partial: None,
         terms: Vec::new(),
         bye: false,
         closing: false,
+        draining: false,
     }
 }

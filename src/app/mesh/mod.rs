@@ -79,10 +79,12 @@ struct Neighbour {
     acked: BTreeMap<RoomId, Seq>,
     /// When it was last told how far this node has a room.
     told: BTreeMap<RoomId, Instant>,
-    partial: BTreeMap<RoomId, Vector>,
+    partial: Option<(RoomId, Vector)>,
     terms: Vec<Term>,
     bye: bool,
     closing: bool,
+    /// Closed in favour of another link: what it still brings counts.
+    draining: bool,
 }
 
 /// Who somebody is, remembered beyond their link.
@@ -107,6 +109,8 @@ struct MeshRoom {
     recalled: bool,
     recall_asked: BTreeSet<NodeId>,
     recall_pending: Option<LinkId>,
+    /// Lines shown as lines from before, at most one answer's worth: not shown again if they come live.
+    shown_past: BTreeSet<(NodeId, Epoch, Seq)>,
 }
 
 /// A request for records that was not answered yet.
@@ -214,6 +218,7 @@ impl Mesh {
             recalled: is_pair || self.config.history == 0,
             recall_asked: BTreeSet::new(),
             recall_pending: None,
+            shown_past: BTreeSet::new(),
         }
     }
 
@@ -269,9 +274,12 @@ impl Mesh {
     }
 
     fn remember(&mut self, node: NodeId, nick: Nick, key: PublicKey) {
-        if self.people.len() < MAX_PEOPLE || self.people.contains_key(&node) {
-            self.people.insert(node, Person { nick, key });
+        if self.people.len() >= MAX_PEOPLE && !self.people.contains_key(&node) {
+            let here: BTreeSet<NodeId> = self.links.values().map(|neighbour| neighbour.node).collect();
+            let gone = self.people.keys().find(|node| !here.contains(node)).copied();
+            gone.map(|node| self.people.remove(&node));
         }
+        self.people.insert(node, Person { nick, key });
     }
 
     /// Gives a link the next of what it is owed.
@@ -301,6 +309,7 @@ impl Mesh {
     fn close(&mut self, link: LinkId, reason: ByeReason, detail: &str) {
         if let Some(neighbour) = self.links.get_mut(&link) {
             neighbour.closing = true;
+            neighbour.draining = reason == ByeReason::Duplicate && neighbour.node != self.me;
         }
         self.feed.forget_link(link);
         self.actions.push_back(Action::Close { link, reason, detail: detail.to_owned() });

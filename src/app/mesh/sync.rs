@@ -52,14 +52,15 @@ impl Mesh {
         if id.pair().is_some_and(|pair| pair.other(self.me) != Some(neighbour.node)) {
             return;
         }
-        let known = neighbour.partial.len() + neighbour.rooms.len();
-        let mut have = neighbour.partial.remove(&id).unwrap_or_default();
+        // The parts of one vector follow each other: one at a time is enough.
+        let before = neighbour.partial.take().filter(|(room, _)| *room == id);
+        let mut have = before.map(|(_, have)| have).unwrap_or_default();
         have.extend(part);
-        if known >= MAX_ROOMS + MAX_PAIRS || have.len() > MAX_AUTHORS * MAX_EPOCHS {
+        if neighbour.rooms.len() >= MAX_ROOMS + MAX_PAIRS || have.len() > MAX_AUTHORS * MAX_EPOCHS {
             return;
         }
         if more {
-            neighbour.partial.insert(id, have);
+            neighbour.partial = Some((id, have));
             return;
         }
         let slack = if age.is_zero() { Duration::ZERO } else { AGE_SLACK };
