@@ -9,6 +9,7 @@ use crate::{
     app::{
         Action, Change, DialError, Event, LinkEnd, LinkId, LinkState, Now,
         limits::{MAX_LINKS_PER_ADDRESS, MAX_LISTEN, MAX_NEIGHBOURS, MAX_PEERS_PER_FRAME, MAX_TERMS},
+        trouble::refusal,
     },
     wire::{Addr, ByeReason, ErrorCode, Frame, Hello, Nick, NodeId, Role, RoomId},
 };
@@ -27,7 +28,7 @@ impl Mesh {
         dialed: Option<Addr>,
         now: Now,
     ) {
-        let node = NodeId::of(&hello.key);
+        let (node, role) = (NodeId::of(&hello.key), hello.role);
         if let Some(dialed) = dialed {
             self.book.reached(dialed, node);
         }
@@ -37,8 +38,10 @@ impl Mesh {
         self.links.insert(link, neighbour(node, &hello, addr, dialed, now.instant));
         if let Err((reason, code, detail)) = verdict {
             self.send(link, Frame::Error { code, room: None, detail: detail.clone() });
-            if let Some(dialed) = dialed.filter(|_| node == self.me) {
-                self.book.is_own(dialed);
+            match dialed {
+                Some(dialed) if node == self.me => self.book.is_own(dialed),
+                Some(dialed) => self.put_off(dialed, role, now),
+                None => {}
             }
             return self.close(link, reason, &detail);
         }
@@ -50,6 +53,15 @@ impl Mesh {
             }
         }
         self.introduce(link, is_new, now.instant);
+    }
+
+    /// Who answered there cannot be talked to: to ask again at once would be to ask without end.
+    fn put_off(&mut self, dialed: Addr, role: Role, now: Now) {
+        self.book.failed(dialed, now.instant, &mut self.rng);
+        if role != Role::Peer && self.book.is_given(&dialed) {
+            let hint = "that is a server: --role client --server reaches it";
+            self.trouble(refusal(ErrorCode::WrongRole, hint));
+        }
     }
 
     fn verdict(
