@@ -85,6 +85,11 @@ impl Out {
         self.lines.send(printed).await.map_err(|_| OutputClosed)
     }
 
+    /// Waits until stdout cannot be written any more. Cancel safe.
+    pub(super) async fn closed(&self) {
+        self.lines.closed().await;
+    }
+
     /// Writes what waits, then ends. A closed pipe is a normal end.
     ///
     /// # Errors

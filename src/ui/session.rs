@@ -49,6 +49,7 @@ pub async fn run(
                 Some(event) => session.show(&event).await,
                 None => break,
             },
+            () = session.console.out.closed(), if session.read => session.stop_showing(),
             asked = answer(&mut asking) => {
                 asking = None;
                 if asked.is_err() {
@@ -119,9 +120,13 @@ impl Session {
     /// Without a reader there is no sense in staying: `node | head -1` leaves in order.
     async fn print(&mut self, printed: Printed) {
         if self.read && self.console.out.print(printed).await.is_err() {
-            self.read = false;
-            self.leave();
+            self.stop_showing();
         }
+    }
+
+    fn stop_showing(&mut self) {
+        self.read = false;
+        self.leave();
     }
 
     async fn hear(&mut self, input: Option<Input>) {
