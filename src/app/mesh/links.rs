@@ -182,7 +182,8 @@ impl Mesh {
     }
 
     pub(super) fn tell_presence(&mut self, id: &RoomId, name: String, change: Change) {
-        if let Some(room) = id.public().cloned().filter(|_| self.inside(id)) {
+        // It is this node that leaves, not everybody else.
+        if let Some(room) = id.public().cloned().filter(|_| self.inside(id) && !self.quitting) {
             self.notify(Event::Presence { room, name, change });
         }
     }
