@@ -14,11 +14,16 @@ mod world;
 use scenario::{Scenario, Shape};
 
 /// Seeds of each question. With 0 failures in n seeds the failure rate is below 3/n at 95 %.
+/// `SAYAGAIN_SEEDS=N` asks for more.
 const SEEDS: u64 = 300;
 
+fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok().and_then(|number| number.parse().ok())
+}
+
 fn for_each_seed(shape: Shape, nodes: usize) {
-    let only = std::env::var("SAYAGAIN_SEED").ok().and_then(|seed| seed.parse::<u64>().ok());
-    let seeds = only.map_or(0..SEEDS, |seed| seed..seed + 1);
+    let many = number("SAYAGAIN_SEEDS").unwrap_or(SEEDS / nodes.max(5) as u64 * 5);
+    let seeds = number("SAYAGAIN_SEED").map_or(0..many, |seed| seed..seed + 1);
     for seed in seeds {
         if let Err(why) = Scenario::new(shape, nodes, seed).run() {
             panic!("seed={seed} shape={shape:?} nodes={nodes}: {why}");

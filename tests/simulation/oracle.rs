@@ -13,12 +13,17 @@ use super::world::{Heard, NodeIndex};
 #[derive(Default, Debug)]
 pub(crate) struct Ear {
     pub(crate) lines: BTreeSet<String>,
+    /// Lines that it can pass on: those that were not history when it came.
+    pub(crate) held: BTreeSet<String>,
     next: BTreeMap<(NodeId, Epoch), Seq>,
     pub(crate) gaps: usize,
 }
 
 /// Reads what was heard; an error is a broken promise.
-pub(crate) fn listen(heard: &Heard, ids: &BTreeMap<(NodeIndex, u64), NodeId>) -> Result<BTreeMap<(NodeIndex, u64), Ear>, String> {
+pub(crate) fn listen(
+    heard: &Heard,
+    ids: &BTreeMap<(NodeIndex, u64), NodeId>,
+) -> Result<BTreeMap<(NodeIndex, u64), Ear>, String> {
     let mut ears: BTreeMap<(NodeIndex, u64), Ear> = BTreeMap::new();
     for (index, run, event) in heard {
         let ear = ears.entry((*index, *run)).or_default();
@@ -44,6 +49,7 @@ impl Ear {
         if said.historic {
             return Ok(());
         }
+        self.held.insert(said.text.clone());
         let next = self.next.insert((said.id, said.epoch), said.seq.next());
         match next {
             Some(next) if said.seq < next => Err(format!("node {index} heard {:?} out of order", said.text)),

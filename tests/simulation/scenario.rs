@@ -110,7 +110,8 @@ impl Scenario {
     }
 
     fn say(&mut self, index: NodeIndex) {
-        let Some(run) = self.world.hosts[index].as_ref().filter(|_| !self.is_hub(index)).map(|host| host.run) else {
+        let Some(run) = self.world.hosts[index].as_ref().filter(|_| !self.is_hub(index)).map(|host| host.run)
+        else {
             return;
         };
         let text = format!("line {} of {index}", self.said.len());
@@ -132,7 +133,8 @@ impl Scenario {
     }
 
     fn topology(&mut self, index: NodeIndex) -> Box<dyn Topology> {
-        let (nick, epoch, seed) = (format!("n{index}").parse().unwrap(), Epoch(self.epoch), self.world.rng.random());
+        let (nick, epoch, seed) =
+            (format!("n{index}").parse().unwrap(), Epoch(self.epoch), self.world.rng.random());
         let rooms = vec!["lobby".parse().unwrap()];
         let key = key(index);
         match self.shape {
@@ -178,7 +180,7 @@ impl Scenario {
             .collect();
         let nothing = Ear::default();
         let ear = |who: &(NodeIndex, u64)| ears.get(who).unwrap_or(&nothing);
-        let somewhere: BTreeSet<&String> = live.iter().flat_map(|who| &ear(who).lines).collect();
+        let somewhere: BTreeSet<&String> = live.iter().flat_map(|who| &ear(who).held).collect();
         for said in &self.said {
             let author_lives = live.contains(&(said.author, said.run));
             for who in &live {

@@ -103,8 +103,12 @@ impl World {
     /// A node is gone without a word; the others notice after a while.
     pub(crate) fn crash(&mut self, index: NodeIndex) {
         self.hosts[index] = None;
-        let touching: Vec<LinkId> =
-            self.links.iter().filter(|(_, half)| half.from == index || half.to == index).map(|(&l, _)| l).collect();
+        let touching: Vec<LinkId> = self
+            .links
+            .iter()
+            .filter(|(_, half)| half.from == index || half.to == index)
+            .map(|(&l, _)| l)
+            .collect();
         for link in touching {
             self.cut(link);
         }
@@ -255,7 +259,9 @@ impl World {
         let run = self.hosts[index].as_ref().map_or(0, |host| host.run);
         match action {
             Action::Dial(addr) => self.dial(index, addr),
-            Action::Send { to, frame } => to.into_iter().for_each(|link| self.send(index, link, frame.clone())),
+            Action::Send { to, frame } => {
+                to.into_iter().for_each(|link| self.send(index, link, frame.clone()))
+            }
             Action::AwaitRoom(link) => {
                 if let Some(half) = self.links.get_mut(&link) {
                     half.blocked |= half.under_way > limits::FEED_BATCH;
@@ -282,10 +288,20 @@ impl World {
             return self.later(delay, index, None, Input::DialFailed { addr, error: unreachable_error() });
         };
         let (here, there) = (self.link_id(), self.link_id());
-        let hello = |world: &Self, i: NodeIndex| world.hosts[i].as_ref().map(|host| (host.topology.hello(), host.addr));
-        let (Some((mine, from)), Some((theirs, to))) = (hello(self, index), hello(self, target)) else { return };
+        let hello = |world: &Self, i: NodeIndex| {
+            world.hosts[i].as_ref().map(|host| (host.topology.hello(), host.addr))
+        };
+        let (Some((mine, from)), Some((theirs, to))) = (hello(self, index), hello(self, target)) else {
+            return;
+        };
         let half = |from, to, to_link| Half {
-            from, to, to_link, under_way: 0, last_arrival: Duration::ZERO, blocked: false, closing: false,
+            from,
+            to,
+            to_link,
+            under_way: 0,
+            last_arrival: Duration::ZERO,
+            blocked: false,
+            closing: false,
         };
         self.links.insert(here, half(index, target, there));
         self.links.insert(there, half(target, index, here));
@@ -312,7 +328,10 @@ impl World {
         let delay = self.delay();
         let (now, capacity) = (self.now, self.capacity);
         let Some(half) = self.links.get_mut(&link).filter(|half| !half.closing) else { return };
-        let thin = matches!(frame, Frame::Record(_) | Frame::Start { .. } | Frame::Gone { .. } | Frame::Author { .. });
+        let thin = matches!(
+            frame,
+            Frame::Record(_) | Frame::Start { .. } | Frame::Gone { .. } | Frame::Author { .. }
+        );
         if thin && (half.blocked || half.under_way >= capacity) {
             half.blocked = true;
             return self.after_a_moment_first(index, link, Input::LinkFull { link, refused: vec![frame] });
@@ -335,7 +354,13 @@ impl World {
         if self.links.get(&to_link).is_some_and(|back| back.closing) {
             return;
         }
-        self.plan(at, to, there, Some(to_link), Happening::Input(Input::LinkDown { link: to_link, end: end.clone() }));
+        self.plan(
+            at,
+            to,
+            there,
+            Some(to_link),
+            Happening::Input(Input::LinkDown { link: to_link, end: end.clone() }),
+        );
         self.plan(at, index, here, Some(link), Happening::Input(Input::LinkDown { link, end }));
     }
 

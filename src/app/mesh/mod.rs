@@ -120,8 +120,9 @@ struct Wanted {
 /// Records that those who are near no longer hold.
 #[derive(Debug)]
 struct Missing {
-    /// The lowest seq that anybody near holds.
+    /// The lowest seq that anybody near holds, and who that is.
     floor: Seq,
+    link: LinkId,
     /// Shown as a gap then, unless they have come.
     until: Instant,
 }

@@ -9,8 +9,8 @@ use crate::{
         Change, LinkId, Now,
         history::page_frames,
         limits::{
-            AGE_SLACK, DIGEST_PERIOD, DIGEST_PERIOD_QUIET, ENTRIES_PER_FRAME, GAP_PATIENCE, MAX_AUTHORS, MAX_EPOCHS,
-            MAX_HISTORY, MAX_PAIRS, MAX_ROOMS, WANT_PATIENCE,
+            AGE_SLACK, DIGEST_PERIOD, DIGEST_PERIOD_QUIET, ENTRIES_PER_FRAME, GAP_PATIENCE, MAX_AUTHORS,
+            MAX_EPOCHS, MAX_HISTORY, MAX_PAIRS, MAX_ROOMS, WANT_PATIENCE,
         },
         log::Log,
     },
@@ -75,7 +75,8 @@ impl Mesh {
             self.rooms.insert(id.clone(), room);
             self.subscribe(link, id, now);
         }
-        let own = self.rooms.get(id).and_then(|room| Some((room, room.room.log(self.me, self.config.epoch)?)));
+        let own =
+            self.rooms.get(id).and_then(|room| Some((room, room.room.log(self.me, self.config.epoch)?)));
         let owed = own.map(|(room, log)| log.owed_from(cut, room.joined_at));
         let acked = have.get(self.me, self.config.epoch).or(owed);
         if let Some(neighbour) = self.links.get_mut(&link) {
@@ -141,24 +142,33 @@ impl Mesh {
         next > have.next
     }
 
-    /// A neighbour no longer holds what comes next here. Only the author's word is final; others may
-    /// still turn up who have it.
+    /// A neighbour no longer holds what comes next here. Only the word of the author is final, in the run
+    /// that said it; others may still turn up who have it.
     pub(super) fn miss(&mut self, link: LinkId, log: &LogKey, floor: Seq, now: Instant) {
-        if self.links.get(&link).is_some_and(|neighbour| neighbour.node == log.author) {
+        let is_author = |n: &super::Neighbour| n.node == log.author && n.epoch == log.epoch;
+        if self.links.get(&link).is_some_and(is_author) {
             return self.give_up(log, floor, now);
         }
         if self.missing.len() < MAX_WANTED || self.missing.contains_key(log) {
-            let missing = Missing { floor, until: now + GAP_PATIENCE };
+            let missing = Missing { floor, link, until: now + GAP_PATIENCE };
             let known = self.missing.entry(log.clone()).or_insert(missing);
-            known.floor = known.floor.min(floor);
+            if floor <= known.floor {
+                (known.floor, known.link) = (floor, link);
+            }
         }
     }
 
     pub(super) fn give_up_missing(&mut self, now: Instant) {
         let due = self.missing.iter().filter(|(_, missing)| missing.until <= now);
-        for (log, floor) in due.map(|(log, missing)| (log.clone(), missing.floor)).collect::<Vec<_>>() {
-            self.missing.remove(&log);
+        for log in due.map(|(log, _)| log.clone()).collect::<Vec<_>>() {
+            let Some(Missing { floor, link, .. }) = self.missing.remove(&log) else { continue };
             self.give_up(&log, floor, now);
+            // Whoever holds what comes after is asked for it.
+            if self.links.get(&link).is_some_and(|neighbour| !neighbour.closing) {
+                self.subscribe(link, &log.room, now);
+            } else {
+                self.hasten_digest(now);
+            }
         }
     }
 

@@ -195,7 +195,7 @@ impl Mesh {
     }
 
     /// A line was said: digests are compared soon, not only at the end of a quiet period.
-    fn hasten_digest(&mut self, now: Instant) {
+    pub(super) fn hasten_digest(&mut self, now: Instant) {
         let soon = now + crate::app::limits::DIGEST_PERIOD;
         self.digest_at = self.digest_at.map(|at| at.min(soon));
     }
