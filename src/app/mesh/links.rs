@@ -34,7 +34,7 @@ impl Mesh {
         }
         let verdict = self.verdict(node, &hello, addr);
         let duplicate = self.duplicate(link, node, &hello, dialed.is_some());
-        let is_new = self.link_of(node).is_none();
+        let is_new = self.link_of(node).is_none() && self.awaited.remove(&node).is_none();
         self.links.insert(link, neighbour(node, &hello, addr, dialed, now.instant));
         if let Err((reason, code, detail)) = verdict {
             self.send(link, Frame::Error { code, room: None, detail: detail.clone() });
@@ -191,7 +191,7 @@ impl Mesh {
     pub(super) fn handle_link_down(&mut self, link: LinkId, end: &LinkEnd, now: Now) {
         let Some(gone) = self.links.get(&link) else { return };
         let (node, name) = (gone.node, self.name_of(gone.node));
-        if self.link_of(node).is_none_or(|other| other == link) {
+        if !gone.surplus && self.link_of(node).is_none_or(|other| other == link) {
             self.tell_link(link, LinkState::Down { reason: end.reason.clone() });
         }
         let Some(gone) = self.links.remove(&link) else { return };
@@ -202,9 +202,11 @@ impl Mesh {
         }
         if self.link_of(node).is_none() && node != self.me {
             let left = gone.bye || end.clean;
-            for id in self.rooms_with(node) {
+            if gone.surplus {
+                self.awaited.insert(node, now.instant + SETTLE);
+            } else {
                 let lost = Change::Lost { reason: end.reason.clone() };
-                self.tell_presence(&id, name.clone(), if left { Change::Leave } else { lost });
+                self.tell_gone(node, &name, &if left { Change::Leave } else { lost });
             }
             let stayed = now.instant.saturating_duration_since(gone.up_at);
             self.book.lost(node, now.instant, stayed, &mut self.rng);
@@ -212,6 +214,24 @@ impl Mesh {
         for id in self.rooms.keys().cloned().collect::<Vec<_>>() {
             self.report_delivered(&id);
             self.recall(&id);
+        }
+    }
+
+    fn tell_gone(&mut self, node: NodeId, name: &str, change: &Change) {
+        for id in self.rooms_with(node) {
+            self.tell_presence(&id, name.to_owned(), change.clone());
+        }
+    }
+
+    /// Of two links the other end may close one before the one that it keeps is up here. If that never
+    /// comes up, the node is gone.
+    pub(super) fn miss_awaited(&mut self, now: Instant) {
+        let late: Vec<NodeId> =
+            self.awaited.iter().filter(|(_, until)| **until <= now).map(|(&node, _)| node).collect();
+        for node in late {
+            self.awaited.remove(&node);
+            let name = self.name_of(node);
+            self.tell_gone(node, &name, &Change::Leave);
         }
     }
 
@@ -276,6 +296,7 @@ fn neighbour(node: NodeId, hello: &Hello, addr: SocketAddr, dialed: Option<Addr>
         partial: [].into(),
         terms: Vec::new(),
         bye: false,
+        surplus: false,
         closing: false,
     }
 }
