@@ -83,7 +83,12 @@ impl Talker {
 
     fn hears(&mut self, said: &Said) {
         let next = self.next.entry(said.id).or_default();
-        assert_eq!((said.seq.0, said.text.as_str()), (*next, format!("line {next}").as_str()), "{}", said.from);
+        assert_eq!(
+            (said.seq.0, said.text.as_str()),
+            (*next, format!("line {next}").as_str()),
+            "{}",
+            said.from
+        );
         assert!(!said.historic, "{said:?}");
         *next += 1;
     }

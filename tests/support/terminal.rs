@@ -68,7 +68,8 @@ impl Terminal {
         let shown = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             eventually("the screen", || {
                 seen = self.screen();
-                let lines: Vec<&str> = seen.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
+                let lines: Vec<&str> =
+                    seen.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
                 lines.ends_with(last_lines).then_some(())
             });
         }));
