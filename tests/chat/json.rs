@@ -14,7 +14,7 @@ fn has_keys(object: &Value, expected: &[&str]) {
 
 #[test]
 fn which_keys_have_the_objects_of_a_star() {
-    let mut star = Star::new();
+    let star = Star::new();
     let mut alice = star.client("alice").with(&["--json"]).start();
     let up = alice.event("link");
     assert_eq!(up, json!({"event": "link", "peer": star.addr, "transport": "tcp", "state": "up"}));
@@ -67,7 +67,7 @@ fn which_keys_have_the_objects_of_a_star() {
 
 #[test]
 fn is_a_server_a_source_of_objects_too() {
-    let mut star = Star::new();
+    let star = Star::new();
     star.server.signal("TERM");
     star.server.ends(0);
     let mut server = crate::support::process::Launch::new("server", &["--role", "server", "--json"])

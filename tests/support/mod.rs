@@ -7,3 +7,4 @@ pub(crate) mod folder;
 pub(crate) mod patience;
 pub(crate) mod process;
 pub(crate) mod star;
+pub(crate) mod terminal;

@@ -6,13 +6,19 @@ use std::{
     io::{BufRead, BufReader, Read, Write},
     path::PathBuf,
     process::{Child, ChildStdin, Command, Stdio},
-    sync::{Arc, Condvar, Mutex, MutexGuard},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        mpsc::{Sender, channel},
+    },
     thread,
 };
 
 use serde_json::Value;
 
 use super::patience::{PATIENCE, eventually};
+
+/// Lines of a stream that are shown when a test fails.
+const SHOWN: usize = 100;
 
 /// A process that is about to be started.
 #[derive(Clone, Debug)]
@@ -56,7 +62,7 @@ struct Ear {
 pub(crate) struct Process {
     called: String,
     child: Child,
-    stdin: Option<ChildStdin>,
+    stdin: Option<Sender<String>>,
     ear: Arc<Ear>,
     /// Lines of stdout, of stderr that a test has taken note of.
     noted: [usize; 2],
@@ -121,7 +127,7 @@ impl Launch {
         let ear = Arc::new(Ear::default());
         listen(child.stdout.take().unwrap(), Stream::Out, self.reads, &ear);
         listen(child.stderr.take().unwrap(), Stream::Err, usize::MAX, &ear);
-        Process { called: self.called, stdin: child.stdin.take(), child, ear, noted: [0, 0] }
+        Process { called: self.called, stdin: child.stdin.take().map(type_into), child, ear, noted: [0, 0] }
     }
 }
 
@@ -136,6 +142,13 @@ fn listen(source: impl Read + Send + 'static, stream: Stream, reads: usize, ear:
         ear.lock().ended += 1;
         ear.more.notify_all();
     });
+}
+
+/// A thread types, so that a process that reads nothing stops no test.
+fn type_into(mut stdin: ChildStdin) -> Sender<String> {
+    let (lines, typed) = channel::<String>();
+    thread::spawn(move || typed.iter().try_for_each(|line| stdin.write_all(line.as_bytes())));
+    lines
 }
 
 impl Ear {
@@ -153,9 +166,7 @@ impl Said {
 impl Process {
     /// Types a line.
     pub(crate) fn type_line(&mut self, line: &str) {
-        let stdin = self.stdin.as_mut().expect("an input");
-        stdin.write_all(format!("{line}\n").as_bytes()).unwrap();
-        stdin.flush().unwrap();
+        self.stdin.as_ref().expect("an input").send(format!("{line}\n")).unwrap();
     }
 
     /// Closes stdin.
@@ -279,9 +290,10 @@ impl Drop for Process {
         if !thread::panicking() {
             return;
         }
-        let said = self.ear.said.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let said = self.ear.said.lock().unwrap_or_else(PoisonError::into_inner);
         for (stream, lines) in ["stdout", "stderr"].iter().zip(&said.lines) {
-            println!("{stream} of {}:\n    {}", self.called, lines.join("\n    "));
+            let last = &lines[lines.len().saturating_sub(SHOWN)..];
+            println!("the last of {stream} of {}:\n    {}", self.called, last.join("\n    "));
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::{
     app::{
         Action, Change, DialError, Event, LinkEnd, LinkId, LinkState, Now,
         limits::{MAX_LINKS_PER_ADDRESS, MAX_LISTEN, MAX_NEIGHBOURS, MAX_PEERS_PER_FRAME, MAX_TERMS},
+        trouble::refusal,
     },
     wire::{Addr, ByeReason, ErrorCode, Frame, Hello, Nick, NodeId, Role, RoomId},
 };
@@ -27,18 +28,20 @@ impl Mesh {
         dialed: Option<Addr>,
         now: Now,
     ) {
-        let node = NodeId::of(&hello.key);
+        let (node, role) = (NodeId::of(&hello.key), hello.role);
         if let Some(dialed) = dialed {
             self.book.reached(dialed, node);
         }
         let verdict = self.verdict(node, &hello, addr);
         let duplicate = self.duplicate(link, node, &hello, dialed.is_some());
-        let is_new = self.link_of(node).is_none();
+        let is_new = self.link_of(node).is_none() && self.awaited.remove(&node).is_none();
         self.links.insert(link, neighbour(node, &hello, addr, dialed, now.instant));
         if let Err((reason, code, detail)) = verdict {
             self.send(link, Frame::Error { code, room: None, detail: detail.clone() });
-            if let Some(dialed) = dialed.filter(|_| node == self.me) {
-                self.book.is_own(dialed);
+            match dialed {
+                Some(dialed) if node == self.me => self.book.is_own(dialed),
+                Some(dialed) => self.put_off(dialed, role, now),
+                None => {}
             }
             return self.close(link, reason, &detail);
         }
@@ -50,6 +53,15 @@ impl Mesh {
             }
         }
         self.introduce(link, is_new, now.instant);
+    }
+
+    /// Who answered there cannot be talked to: to ask again at once would be to ask without end.
+    fn put_off(&mut self, dialed: Addr, role: Role, now: Now) {
+        self.book.failed(dialed, now.instant, &mut self.rng);
+        if role != Role::Peer && self.book.is_given(&dialed) {
+            let hint = "that is a server: --role client --server reaches it";
+            self.trouble(refusal(ErrorCode::WrongRole, hint));
+        }
     }
 
     fn verdict(
@@ -170,7 +182,8 @@ impl Mesh {
     }
 
     pub(super) fn tell_presence(&mut self, id: &RoomId, name: String, change: Change) {
-        if let Some(room) = id.public().cloned().filter(|_| self.inside(id)) {
+        // It is this node that leaves, not everybody else.
+        if let Some(room) = id.public().cloned().filter(|_| self.inside(id) && !self.quitting) {
             self.notify(Event::Presence { room, name, change });
         }
     }
@@ -178,7 +191,7 @@ impl Mesh {
     pub(super) fn handle_link_down(&mut self, link: LinkId, end: &LinkEnd, now: Now) {
         let Some(gone) = self.links.get(&link) else { return };
         let (node, name) = (gone.node, self.name_of(gone.node));
-        if self.link_of(node).is_none_or(|other| other == link) {
+        if !gone.surplus && self.link_of(node).is_none_or(|other| other == link) {
             self.tell_link(link, LinkState::Down { reason: end.reason.clone() });
         }
         let Some(gone) = self.links.remove(&link) else { return };
@@ -189,9 +202,11 @@ impl Mesh {
         }
         if self.link_of(node).is_none() && node != self.me {
             let left = gone.bye || end.clean;
-            for id in self.rooms_with(node) {
+            if gone.surplus {
+                self.awaited.insert(node, now.instant + SETTLE);
+            } else {
                 let lost = Change::Lost { reason: end.reason.clone() };
-                self.tell_presence(&id, name.clone(), if left { Change::Leave } else { lost });
+                self.tell_gone(node, &name, &if left { Change::Leave } else { lost });
             }
             let stayed = now.instant.saturating_duration_since(gone.up_at);
             self.book.lost(node, now.instant, stayed, &mut self.rng);
@@ -199,6 +214,24 @@ impl Mesh {
         for id in self.rooms.keys().cloned().collect::<Vec<_>>() {
             self.report_delivered(&id);
             self.recall(&id);
+        }
+    }
+
+    fn tell_gone(&mut self, node: NodeId, name: &str, change: &Change) {
+        for id in self.rooms_with(node) {
+            self.tell_presence(&id, name.to_owned(), change.clone());
+        }
+    }
+
+    /// Of two links the other end may close one before the one that it keeps is up here. If that never
+    /// comes up, the node is gone.
+    pub(super) fn miss_awaited(&mut self, now: Instant) {
+        let late: Vec<NodeId> =
+            self.awaited.iter().filter(|(_, until)| **until <= now).map(|(&node, _)| node).collect();
+        for node in late {
+            self.awaited.remove(&node);
+            let name = self.name_of(node);
+            self.tell_gone(node, &name, &Change::Leave);
         }
     }
 
@@ -263,6 +296,7 @@ fn neighbour(node: NodeId, hello: &Hello, addr: SocketAddr, dialed: Option<Addr>
         partial: None,
         terms: Vec::new(),
         bye: false,
+        surplus: false,
         closing: false,
         draining: false,
     }

@@ -82,6 +82,8 @@ struct Neighbour {
     partial: Option<(RoomId, Vector)>,
     terms: Vec<Term>,
     bye: bool,
+    /// The other end keeps another link, which may not be up here yet.
+    surplus: bool,
     closing: bool,
     /// Closed in favour of another link: what it still brings counts.
     draining: bool,
@@ -148,6 +150,8 @@ pub struct Mesh {
     terms: BTreeSet<Term>,
     feed: Feed,
     wanted: BTreeMap<LogKey, Wanted>,
+    /// Nodes whose surplus link is gone, and until when the one they keep is waited for.
+    awaited: BTreeMap<NodeId, Instant>,
     missing: BTreeMap<LogKey, Missing>,
     acks_due: BTreeSet<LogKey>,
     ack_at: Option<Instant>,
@@ -178,6 +182,7 @@ impl Mesh {
             terms: BTreeSet::new(),
             feed: Feed::default(),
             wanted: BTreeMap::new(),
+            awaited: BTreeMap::new(),
             missing: BTreeMap::new(),
             acks_due: BTreeSet::new(),
             ack_at: None,
@@ -388,6 +393,7 @@ impl Topology for Mesh {
             self.send_acks();
         }
         self.wanted.retain(|_, wanted| wanted.until > now.instant);
+        self.miss_awaited(now.instant);
         self.give_up_missing(now.instant);
         if self.digest_at.is_some_and(|at| at <= now.instant) {
             self.compare_digests();
@@ -411,11 +417,10 @@ impl Topology for Mesh {
         let redial = self.book.next_due(|node| self.link_of(node).is_some());
         let wanted = self.wanted.values().map(|wanted| wanted.until).min();
         let missing = self.missing.values().map(|missing| missing.until).min();
-        let settle = self
-            .finish_by
-            .and_then(|_| self.settled_at())
-            .filter(|&at| self.looked_at.is_none_or(|looked| looked < at));
-        let times = [self.ack_at, self.digest_at, self.finish_by, redial, wanted, missing, settle];
+        let looked = |&at: &Instant| self.looked_at.is_none_or(|looked| looked < at);
+        let settle = self.finish_by.and_then(|_| self.settled_at()).filter(looked);
+        let awaited = self.awaited.values().min().copied();
+        let times = [awaited, self.ack_at, self.digest_at, self.finish_by, redial, wanted, missing, settle];
         times.into_iter().flatten().min()
     }
 

@@ -52,8 +52,10 @@ impl Mesh {
             Frame::Nick { nick } => self.handle_nick(link, nick),
             Frame::Follow { terms } => self.handle_follow(link, &terms),
             Frame::Followed { line, term } => self.handle_followed(&line, &term),
-            Frame::Bye { .. } => {
-                self.links.get_mut(&link).into_iter().for_each(|neighbour| neighbour.bye = true);
+            Frame::Bye { reason, .. } => {
+                if let Some(neighbour) = self.links.get_mut(&link) {
+                    (neighbour.bye, neighbour.surplus) = (true, reason == ByeReason::Duplicate);
+                }
             }
             // Of a star, or for the session below: nothing for a peer.
             _ => {}

@@ -1,0 +1,93 @@
+//! A real terminal: tmux, whose screen is read back.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use super::{folder::Folder, patience::eventually};
+
+/// A terminal of 100 columns and 24 lines with one program in it.
+#[derive(Debug)]
+pub(crate) struct Terminal {
+    socket: PathBuf,
+}
+
+impl Terminal {
+    /// Opens it and starts the program with these arguments; variables are `NAME=value`.
+    pub(crate) fn start(folder: &Folder, variables: &[&str], arguments: &[&str]) -> Self {
+        let terminal = Self { socket: folder.path().join("tmux") };
+        let mut command: Vec<&str> = vec!["new-session", "-d", "-x", "100", "-y", "24", "env", "-i"];
+        let home = format!("HOME={}", folder.path().display());
+        command.extend(["TERM=screen-256color", home.as_str()]);
+        command.extend(variables);
+        command.push(env!("CARGO_BIN_EXE_node"));
+        command.extend(arguments);
+        // What it says at the end is to be read after it.
+        let opened = terminal.tmux(&["set-option", "-g", "remain-on-exit", "on", ";"], &command);
+        assert!(opened.status.success(), "{}", String::from_utf8_lossy(&opened.stderr));
+        terminal
+    }
+
+    fn tmux(&self, options: &[&str], command: &[&str]) -> Output {
+        let socket: &Path = &self.socket;
+        Command::new("tmux")
+            .args(["-f", "/dev/null", "-S"])
+            .arg(socket)
+            .args(if options.is_empty() { &[][..] } else { &["start-server", ";"] })
+            .args(options)
+            .args(command)
+            .output()
+            .expect("tmux, which these tests need: apt-get install tmux")
+    }
+
+    /// Types this, without Enter.
+    pub(crate) fn type_text(&self, text: &str) {
+        assert!(self.tmux(&[], &["send-keys", "-l", text]).status.success());
+    }
+
+    /// Presses a key: `Enter`, `C-d`.
+    pub(crate) fn press(&self, key: &str) {
+        assert!(self.tmux(&[], &["send-keys", key]).status.success());
+    }
+
+    /// The screen without colors.
+    pub(crate) fn screen(&self) -> String {
+        String::from_utf8(self.tmux(&[], &["capture-pane", "-p"]).stdout).unwrap()
+    }
+
+    /// The screen with its escape sequences.
+    pub(crate) fn colors(&self) -> String {
+        String::from_utf8(self.tmux(&[], &["capture-pane", "-p", "-e"]).stdout).unwrap()
+    }
+
+    /// Waits until the lines that are not empty end like this.
+    #[track_caller]
+    pub(crate) fn shows(&self, last_lines: &[&str]) {
+        let mut seen = String::new();
+        let shown = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            eventually("the screen", || {
+                seen = self.screen();
+                let lines: Vec<&str> =
+                    seen.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
+                lines.ends_with(last_lines).then_some(())
+            });
+        }));
+        assert!(shown.is_ok(), "instead of {last_lines:?} the screen shows:\n{seen}");
+    }
+
+    /// Waits for the end of the program and returns its status.
+    pub(crate) fn status(&self) -> i32 {
+        eventually("the program ends", || {
+            let status = self.tmux(&[], &["display-message", "-p", "#{pane_dead} #{pane_dead_status}"]);
+            let status = String::from_utf8(status.stdout).unwrap();
+            status.trim().strip_prefix("1 ").and_then(|status| status.parse().ok())
+        })
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        drop(self.tmux(&[], &["kill-server"]));
+    }
+}
