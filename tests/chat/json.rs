@@ -67,7 +67,7 @@ fn which_keys_have_the_objects_of_a_star() {
 
 #[test]
 fn is_a_server_a_source_of_objects_too() {
-    let star = Star::new();
+    let mut star = Star::new();
     star.server.signal("TERM");
     star.server.ends(0);
     let mut server = crate::support::process::Launch::new("server", &["--role", "server", "--json"])
