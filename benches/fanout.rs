@@ -8,6 +8,8 @@
 //! `burst`: as much under way as the window allows, so several lines share a write. `paced`: a line is
 //! said when everybody has the one before, so nothing can be shared.
 
+#![expect(clippy::print_stdout, reason = "the figures are its output")]
+
 #[path = "fanout/crowd.rs"]
 mod crowd;
 #[path = "fanout/floor.rs"]

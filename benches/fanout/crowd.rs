@@ -69,7 +69,15 @@ impl Tally {
 
 enum Sender {
     Floor,
-    Node { tx: Box<dyn LinkTx>, rx: Box<dyn LinkRx>, line: Record, accepted: Seq },
+    Node(Box<Speaker>),
+}
+
+/// A client that speaks.
+struct Speaker {
+    tx: Box<dyn LinkTx>,
+    rx: Box<dyn LinkRx>,
+    line: Record,
+    accepted: Seq,
 }
 
 /// A server with a room full of receivers and one who speaks.
@@ -121,7 +129,7 @@ impl Crowd {
         }
         let (key, epoch, link) = runtime.block_on(join(&server, receivers, insecure));
         let line = line(&key, epoch);
-        let sender = Sender::Node { tx: link.tx, rx: link.rx, line, accepted: Seq(0) };
+        let sender = Sender::Node(Box::new(Speaker { tx: link.tx, rx: link.rx, line, accepted: Seq(0) }));
         Self { runtime, server, sender, tally, receivers: receivers as u64, said: 0 }
     }
 
@@ -150,7 +158,8 @@ async fn say_some(sender: &mut Sender, server: &mut Server, lines: u64) {
             let stdin = server.stdin.as_mut().expect("the floor reads its input");
             writeln!(stdin, "{lines}").expect("the floor reads its input");
         }
-        Sender::Node { tx, rx, line, accepted } => {
+        Sender::Node(speaker) => {
+            let Speaker { tx, rx, line, accepted } = &mut **speaker;
             let end = line.seq.0 + lines;
             while line.seq.0 < end {
                 while line.seq.0 >= accepted.0 + WINDOW {

@@ -118,7 +118,7 @@ impl Feed {
 
 impl Cursor {
     fn end(&self, log: &Log) -> Seq {
-        self.upto.map_or(log.next(), |upto| upto.min(log.next()))
+        self.upto.unwrap_or(Seq::LIMIT).min(log.next())
     }
 }
 

@@ -1,6 +1,6 @@
 //! Lines out of the past, as frames.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use crate::wire::{Frame, Nick, NodeId, PastLine, Record, RoomId};
 
@@ -28,4 +28,10 @@ pub(super) fn page_frames(room: &RoomId, lines: Vec<PastLine>) -> Vec<Frame> {
     let last = pages.len() - 1;
     let frame = |(i, lines)| Frame::Page { room: room.clone(), lines, last: i == last };
     pages.into_iter().enumerate().map(frame).collect()
+}
+
+/// An age as it is told, rounded up: only who joins this very moment is 0 old, and owed nothing that
+/// is under way.
+pub(super) fn age_ms(age: Duration) -> u64 {
+    u64::try_from(age.as_micros().div_ceil(1000)).unwrap_or(u64::MAX)
 }

@@ -127,7 +127,7 @@ impl Driver {
                 stopped = stop.changed(), if stoppable => {
                     stoppable = stopped.is_ok();
                     self.input(Input::Command(Command::Quit(None)));
-                    self.stop_by.get_or_insert(Instant::now() + STOP_TIMEOUT);
+                    self.stop_by.get_or_insert_with(|| Instant::now() + STOP_TIMEOUT);
                 }
                 permit = events.reserve(), if !self.backlog.is_empty() => {
                     match (permit, self.backlog.pop_front()) {
@@ -198,7 +198,7 @@ impl Driver {
                 self.notify(Event::Stats { links });
             }
             Command::Quit(_) => {
-                self.stop_by.get_or_insert(Instant::now() + STOP_TIMEOUT);
+                self.stop_by.get_or_insert_with(|| Instant::now() + STOP_TIMEOUT);
                 self.input(Input::Command(command));
             }
             command => {

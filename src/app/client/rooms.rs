@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use crate::{
     app::{
-        Change, Event, Now, Place, Said, SentState, limits::ENTRIES_PER_FRAME, log::Inserted,
-        trouble::refusal,
+        Change, Event, Now, Place, Said, SentState, history::age_ms, limits::ENTRIES_PER_FRAME,
+        log::Inserted, trouble::refusal,
     },
     wire::{
         ErrorCode, Frame, Kind, LogKey, Member, Nick, NodeId, Notice, Pair, PastLine, Record, RoomId, Seq,
@@ -22,7 +22,7 @@ impl Client {
         }
         let Some(room) = self.rooms.get_mut(id).filter(|room| room.stay != Stay::Denied) else { return };
         let age = now.saturating_duration_since(room.joined_at);
-        let age_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+        let age_ms = age_ms(age);
         let history = if room.recalled { 0 } else { self.config.history };
         let parts = room.room.vector().parts(ENTRIES_PER_FRAME);
         let last = parts.len() - 1;

@@ -36,7 +36,7 @@ impl Client {
         }
         match frame {
             Frame::Welcome { nick, max_message_bytes } => {
-                self.handle_welcome(link, nick, max_message_bytes, now)
+                self.handle_welcome(link, nick, max_message_bytes, now);
             }
             Frame::Error { code, room, detail } => self.handle_error(link, code, room, &detail),
             Frame::Bye { reason, .. } => self.farewell = Some(reason),
@@ -128,7 +128,7 @@ impl Client {
         }
         match self.farewell {
             Some(ByeReason::Replaced) => {
-                self.finish(Outcome::Refused(trouble::identity_twice()), "identity_twice")
+                self.finish(Outcome::Refused(trouble::identity_twice()), "identity_twice");
             }
             Some(ByeReason::Shutdown) if !self.config.reconnect => self.end_with_server(),
             _ => {

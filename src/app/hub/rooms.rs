@@ -144,7 +144,9 @@ impl Hub {
             let more = i + 1 < parts;
             self.send(link, Frame::Joined { room: id.clone(), next, members: part.to_vec(), more });
         }
-        topic.map(|line| self.send(link, Frame::Topic { line }));
+        if let Some(line) = topic {
+            self.send(link, Frame::Topic { line });
+        }
     }
 
     pub(super) fn handle_unsubscribe(&mut self, link: LinkId, id: &RoomId) {

@@ -268,7 +268,7 @@ impl Mesh {
     fn tell_link(&mut self, link: LinkId, state: LinkState) {
         let Some(neighbour) = self.links.get(&link) else { return };
         let transport =
-            neighbour.dialed.or(neighbour.listen.first().copied()).map_or("", |a| a.scheme.as_str());
+            neighbour.dialed.or_else(|| neighbour.listen.first().copied()).map_or("", |a| a.scheme.as_str());
         let peer = neighbour.dialed.map_or(neighbour.addr, |dialed| dialed.socket).to_string();
         self.notify(Event::Link { peer, transport, state });
     }

@@ -370,7 +370,7 @@ impl Topology for Mesh {
         match input {
             Input::Start => self.start(now),
             Input::LinkUp { link, hello, addr, dialed } => {
-                self.handle_link_up(link, hello, addr, dialed, now)
+                self.handle_link_up(link, hello, addr, dialed, now);
             }
             Input::LinkDown { link, end } => self.handle_link_down(link, &end, now),
             Input::DialFailed { addr, error } => self.handle_dial_failed(addr, &error, now),

@@ -7,7 +7,7 @@ use rand::{RngExt as _, seq::IndexedRandom as _};
 use crate::{
     app::{
         Change, LinkId, Now,
-        history::page_frames,
+        history::{age_ms, page_frames},
         limits::{
             AGE_SLACK, DIGEST_PERIOD, DIGEST_PERIOD_QUIET, ENTRIES_PER_FRAME, GAP_PATIENCE, MAX_AUTHORS,
             MAX_EPOCHS, MAX_HISTORY, MAX_PAIRS, MAX_ROOMS, WANT_PATIENCE,
@@ -30,7 +30,7 @@ impl Mesh {
     pub(super) fn subscribe(&mut self, link: LinkId, id: &RoomId, now: Instant) {
         let Some(room) = self.rooms.get(id) else { return };
         let age = now.saturating_duration_since(room.joined_at);
-        let age_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+        let age_ms = age_ms(age);
         let parts = room.room.vector().parts(ENTRIES_PER_FRAME);
         let last = parts.len() - 1;
         for (i, have) in parts.into_iter().enumerate() {
@@ -109,7 +109,9 @@ impl Mesh {
     fn send_topic(&mut self, link: LinkId, id: &RoomId) {
         let topic = self.rooms.get(id).and_then(|room| room.room.topic().cloned());
         let line = topic.and_then(|record| self.past_line(record));
-        line.map(|line| self.send(link, Frame::Topic { line }));
+        if let Some(line) = line {
+            self.send(link, Frame::Topic { line });
+        }
     }
 
     pub(super) fn handle_have(&mut self, link: LinkId, id: &RoomId, logs: &[HaveLog], now: Now) {

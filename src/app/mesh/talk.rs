@@ -11,7 +11,7 @@ use crate::{
         log::{Inserted, Log},
     },
     wire::{
-        AckLevel, ByeReason, Frame, Kind, LogKey, NodeId, PastLine, PublicKey, Record, RoomId, Seq,
+        AckLevel, ByeReason, Frame, Kind, LogKey, Nick, NodeId, PastLine, PublicKey, Record, RoomId, Seq,
         is_signed_by,
     },
 };
@@ -38,13 +38,7 @@ impl Mesh {
                 self.miss(link, &log, floor, now.instant);
             }
             Frame::Digest { room, sum } => self.handle_digest(link, &room, sum, now),
-            Frame::Author { node, nick, key: Some(key), .. }
-                if NodeId::of(&key) == node && node != self.me =>
-            {
-                if self.link_of(node).is_none() {
-                    self.remember(node, nick, key);
-                }
-            }
+            Frame::Author { node, nick, key: Some(key), .. } => self.handle_author(node, nick, key),
             Frame::History { room, limit } => self.handle_history(link, &room, limit),
             Frame::Page { room, lines, last } => self.handle_page(link, &room, lines, last),
             Frame::Topic { line } => self.handle_topic(line),
@@ -59,6 +53,13 @@ impl Mesh {
             }
             // Of a star, or for the session below: nothing for a peer.
             _ => {}
+        }
+    }
+
+    /// Somebody else's word for a name counts only while its owner is not here.
+    fn handle_author(&mut self, node: NodeId, nick: Nick, key: PublicKey) {
+        if NodeId::of(&key) == node && node != self.me && self.link_of(node).is_none() {
+            self.remember(node, nick, key);
         }
     }
 
