@@ -8,7 +8,7 @@ use crate::wire::MAX_BODY_BYTES;
 pub const MAX_CLIENTS: usize = 1_000;
 
 /// Bytes of the longest message, unless told otherwise; at most
-/// [`MAX_BODY_BYTES`](crate::wire::MAX_BODY_BYTES).
+/// [`MAX_BODY_BYTES`].
 pub const MAX_MESSAGE_BYTES: usize = 16 << 10;
 
 /// Public rooms a server holds, unless told otherwise.

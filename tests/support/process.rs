@@ -284,6 +284,7 @@ impl Process {
 }
 
 impl Drop for Process {
+    #[expect(clippy::print_stdout, reason = "what the process said is how a failure is understood")]
     fn drop(&mut self) {
         drop(self.child.kill());
         drop(self.child.wait());
