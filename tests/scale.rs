@@ -1,7 +1,7 @@
 //! Many nodes that all talk at once, over real sockets with TLS: does everybody hear everything, in
 //! order, once?
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "what a test cannot do fails it")]
+#![expect(clippy::unwrap_used, reason = "what a test cannot do fails it")]
 
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 

@@ -14,7 +14,7 @@ fn has_keys(object: &Value, expected: &[&str]) {
 
 #[test]
 fn which_keys_have_the_objects_of_a_star() {
-    let mut star = Star::new();
+    let star = Star::new();
     let mut alice = star.client("alice").with(&["--json"]).start();
     let up = alice.event("link");
     assert_eq!(up, json!({"event": "link", "peer": star.addr, "transport": "tcp", "state": "up"}));

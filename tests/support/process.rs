@@ -284,6 +284,7 @@ impl Process {
 }
 
 impl Drop for Process {
+    #[expect(clippy::print_stdout, reason = "shown when a test fails")]
     fn drop(&mut self) {
         drop(self.child.kill());
         drop(self.child.wait());
