@@ -71,10 +71,16 @@ fn table() -> Vec<(Frame, String)> {
             format!("0c {log_bytes} 04 02"),
         ),
         (
-            Frame::Refused { log: log(), seq: Seq(4), code: ErrorCode::MessageTooLong, detail: detail() },
-            format!("0d {log_bytes} 04 08 03 'why'"),
+            Frame::Refused {
+                log: log(),
+                seq: Seq(4),
+                lamport: 9,
+                code: ErrorCode::MessageTooLong,
+                detail: detail(),
+            },
+            format!("0d {log_bytes} 04 09 08 03 'why'"),
         ),
-        (Frame::Have { room: room.clone(), logs: vec![have()] }, format!("0e {l} 01 {a} 07 01 04")),
+        (Frame::Have { room: room.clone(), logs: vec![have()] }, format!("0e {l} 01 {a} 07 01 02 04")),
         (Frame::Want { log: log(), from: Seq(1), upto: Seq(4) }, format!("0f {log_bytes} 01 04")),
         (Frame::Digest { room: room.clone(), sum: u64::MAX }, format!("10 {l} ff*9 01")),
         (Frame::History { room: room.clone(), limit: 300 }, format!("11 {l} ac02")),
@@ -95,11 +101,12 @@ fn table() -> Vec<(Frame, String)> {
             format!("1b 09 01 {l} 03 'why'"),
         ),
         (Frame::Bye { reason: ByeReason::Shutdown, detail: detail() }, "1c 02 03 'why'".into()),
+        (Frame::Lost { log: log(), upto: Seq(4) }, format!("1d {log_bytes} 04")),
     ]
 }
 
 fn have() -> HaveLog {
-    HaveLog { author: alice(), epoch: Epoch(7), start: Seq(1), next: Seq(4) }
+    HaveLog { author: alice(), epoch: Epoch(7), start: Seq(1), floor: Seq(2), next: Seq(4) }
 }
 
 #[test]
@@ -166,7 +173,7 @@ fn is_a_signature_the_same_everywhere() {
 
 #[test]
 fn is_a_frame_of_a_newer_version_told_apart() {
-    assert_eq!(decode(&parse("1d 'whatever follows'")), Err(DecodeError::Unknown(29)));
+    assert_eq!(decode(&parse("1e 'whatever follows'")), Err(DecodeError::Unknown(30)));
     assert_eq!(decode(&parse("80 01")), Err(DecodeError::Unknown(128)));
 }
 

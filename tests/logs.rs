@@ -5,8 +5,8 @@
 
 #[path = "logs/bounds.rs"]
 mod bounds;
-#[path = "logs/open.rs"]
-mod open;
+#[path = "logs/review.rs"]
+mod review;
 #[path = "logs/script.rs"]
 mod script;
 
@@ -174,7 +174,7 @@ fn whom_does_one_who_was_away_get_what_from() {
     let mut whole = Hearer::new(begun);
     speech(1, 10).iter().for_each(|record| whole.hear(record));
     let joined = begun + Duration::from_millis(4);
-    let owed = |have: &Hearer, cut| whole.room.owed(&have.room.vector(), cut)[0].start;
+    let owed = |have: &Hearer, cut| whole.room.owed(&have.room.vector(), cut, begun)[0].start;
     let mut other = Hearer::new(begun);
     assert_eq!(owed(&other, joined), Seq(4), "of a log it does not know: what was said since it joined");
     assert_eq!(owed(&other, begun + Duration::from_secs(1)), Seq(10), "nothing, if all was said before");

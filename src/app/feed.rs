@@ -169,3 +169,6 @@ impl Batch {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -53,6 +53,12 @@ pub const MAX_HELD: usize = 64;
 /// Records of a client that its server has not acknowledged.
 pub const WINDOW: u64 = 256;
 
+/// Bytes of records held back per room.
+pub const MAX_HELD_BYTES: usize = 4 << 20;
+
+/// Pair rooms that a server opens for one identity.
+pub const MAX_PAIRS_PER_NODE: usize = 1_024;
+
 /// Own records that wait for a server or peer before the front end has to wait.
 pub const MAX_UNSENT: usize = 10_000;
 

@@ -40,13 +40,18 @@ pub struct Kept {
 pub struct Log {
     /// Where it began for this node.
     origin: Seq,
+    /// Whether somebody said where it begins.
+    started: bool,
     next: Seq,
+    /// Whether a record was taken, or given up.
     touched: bool,
     last_hash: Option<RecordHash>,
     kept: VecDeque<Kept>,
     kept_bytes: usize,
     /// When the newest record came that is no longer kept.
     forgotten_at: Option<Instant>,
+    /// Where the log was before it skipped what others said is gone, until a record proves them right.
+    doubt: Option<Seq>,
     held: BTreeMap<Seq, Record>,
 }
 
@@ -66,6 +71,16 @@ impl Log {
         self.origin
     }
 
+    /// Bytes of the bodies held back.
+    pub fn held_bytes(&self) -> usize {
+        self.held.values().map(|record| record.body.len()).sum()
+    }
+
+    /// Lets go of what is held back; it can be asked for again.
+    pub fn drop_held(&mut self) {
+        self.held.clear();
+    }
+
     /// Bytes of the bodies kept.
     pub const fn kept_bytes(&self) -> usize {
         self.kept_bytes
@@ -78,6 +93,9 @@ impl Log {
 
     /// Takes a record in.
     pub fn insert(&mut self, record: Record, now: Instant) -> Inserted {
+        if record.seq >= Seq::LIMIT {
+            return Inserted::Overflow;
+        }
         if record.seq < self.next {
             return if self.contradicts(&record) { Inserted::Fork } else { Inserted::Duplicate };
         }
@@ -93,24 +111,38 @@ impl Log {
         Inserted::Next(run)
     }
 
-    /// Begins at `seq` instead of 0, if nothing was taken in yet. Returns what this puts in order.
+    /// Begins at `seq` instead of 0, if nothing was taken in yet. Of several who say where it begins
+    /// the one who reaches back furthest is right. Returns what this puts in order.
     pub fn start_at(&mut self, seq: Seq, now: Instant) -> Vec<Record> {
-        if self.touched || seq <= self.next {
+        if self.touched || (self.started && seq >= self.origin) || seq > Seq::LIMIT {
             return Vec::new();
         }
+        self.started = true;
         self.origin = seq;
-        self.jump(seq, now)
+        self.next = seq;
+        self.held = self.held.split_off(&seq);
+        self.release(now)
     }
 
     /// Gives up what is missing below `floor`. Returns the hole, if there is one, and what this puts
     /// in order.
     pub fn skip_to(&mut self, floor: Seq, now: Instant) -> (Option<(Seq, Seq)>, Vec<Record>) {
-        let Some(last) = floor.prev().filter(|&last| last >= self.next) else {
+        let Some(last) = floor.prev().filter(|&last| last >= self.next && last < Seq::LIMIT) else {
             return (None, Vec::new());
         };
         let hole = (self.next, last);
         let run = self.jump(floor, now);
+        self.doubt = run.is_empty().then_some(hole.0);
         (Some(hole), run)
+    }
+
+    /// Its author says how far the log has come. If it was skipped further than that on the word of
+    /// others, the log goes back.
+    pub fn correct(&mut self, next: Seq) {
+        if let Some(before) = self.doubt.filter(|_| self.next > next) {
+            self.next = before;
+            self.doubt = None;
+        }
     }
 
     /// Records kept from `from` on.
@@ -158,6 +190,7 @@ impl Log {
 
     fn push(&mut self, record: Record, now: Instant) {
         self.touched = true;
+        self.doubt = None;
         self.next = record.seq.next();
         self.last_hash = record.signature.map(|_| record.hash());
         self.kept_bytes += record.body.len();

@@ -18,6 +18,8 @@ pub(super) struct Outgoing {
     /// Up to here the front end was told.
     reported: Seq,
     sent: Seq,
+    /// Whether anything was ever sent. If not, what the server has of this log is from before.
+    offered: bool,
 }
 
 impl Outgoing {
@@ -30,6 +32,7 @@ impl Outgoing {
             accepted: Seq(0),
             reported: Seq(0),
             sent: Seq(0),
+            offered: false,
         }
     }
 
@@ -57,7 +60,8 @@ impl Outgoing {
     /// What may be sent now: the window is [`WINDOW`] records that were not taken.
     pub(super) fn due(&mut self) -> Vec<Record> {
         let upto = self.next().min(Seq(self.accepted.0.saturating_add(WINDOW)));
-        let due = self.range(self.sent, upto).cloned().collect();
+        let due: Vec<Record> = self.range(self.sent, upto).cloned().collect();
+        self.offered |= !due.is_empty();
         self.sent = self.sent.max(upto);
         due
     }
@@ -78,7 +82,7 @@ impl Outgoing {
     /// The link is new and its server expects `next`. Everything from there is due again; returns
     /// the floor to name where the server lost more than is held here, or is new to this log.
     pub(super) fn resume(&mut self, next: Seq) -> Option<Seq> {
-        if self.accepted == Seq(0) && self.floor == Seq(0) && next > self.next() {
+        if !self.offered && next > self.accepted {
             self.rebase(next);
         }
         let from = next.max(self.floor).min(self.next());
@@ -96,11 +100,12 @@ impl Outgoing {
     }
 
     /// The server will not take the record at `seq`: it is taken out and what follows moves up.
-    pub(super) fn refuse(&mut self, seq: Seq) -> Option<Record> {
+    pub(super) fn refuse(&mut self, seq: Seq, lamport: u64) -> Option<Record> {
         if seq < self.accepted || seq >= self.sent {
             return None;
         }
         let index = usize::try_from(seq.0.checked_sub(self.floor.0)?).ok()?;
+        self.records.get(index).filter(|record| record.lamport == lamport)?;
         let refused = self.records.remove(index)?;
         for record in self.records.iter_mut().skip(index) {
             record.seq = record.seq.prev().unwrap_or_default();
@@ -125,3 +130,6 @@ impl Outgoing {
         self.records.iter().skip(skip).take(take)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,7 @@ use std::{
 use crate::wire::{Epoch, HaveLog, Kind, LogKey, NodeId, Record, RoomId, Seq, Vector};
 
 use super::{
-    limits::{AUTHOR_SHARE, KEEP_BYTES, KEEP_RECORDS, MAX_AUTHORS, MAX_EPOCHS},
+    limits::{AUTHOR_SHARE, KEEP_BYTES, KEEP_RECORDS, MAX_AUTHORS, MAX_EPOCHS, MAX_HELD_BYTES},
     log::{Inserted, Kept, Log},
 };
 
@@ -42,6 +42,8 @@ pub struct Room {
     arrivals: VecDeque<(NodeId, Epoch, Seq)>,
     kept_records: usize,
     kept_bytes: usize,
+    /// Of records held back; an upper bound, as some leave by other ways than insertion.
+    held_bytes: usize,
     lamport: u64,
     topic: Option<Record>,
 }
@@ -56,6 +58,7 @@ impl Room {
             arrivals: VecDeque::new(),
             kept_records: 0,
             kept_bytes: 0,
+            held_bytes: 0,
             lamport: 0,
             topic: None,
         }
@@ -113,9 +116,18 @@ impl Room {
     /// [`TooManyAuthors`]; nothing changed.
     pub fn insert(&mut self, record: Record, now: Instant) -> Result<Inserted, TooManyAuthors> {
         let (author, epoch) = (record.author, record.epoch);
-        let inserted = self.log_mut(author, epoch)?.insert(record, now);
+        let log = self.log_mut(author, epoch)?;
+        let held_before = log.held_bytes();
+        let inserted = log.insert(record, now);
+        let held = log.held_bytes();
+        self.held_bytes = self.held_bytes.saturating_sub(held_before) + held;
         if let Inserted::Next(run) = &inserted {
             self.note(run);
+        }
+        if inserted == Inserted::Held && self.held_bytes > MAX_HELD_BYTES {
+            self.held_bytes -= held;
+            self.logs.get_mut(&(author, epoch)).into_iter().for_each(Log::drop_held);
+            return Ok(Inserted::Overflow);
         }
         Ok(inserted)
     }
@@ -162,6 +174,13 @@ impl Room {
         self.logs.iter().map(entry).collect()
     }
 
+    /// Its author says how far a log has come; see [`Log::correct`].
+    pub fn correct(&mut self, author: NodeId, epoch: Epoch, next: Seq) {
+        if let Some(log) = self.logs.get_mut(&(author, epoch)) {
+            log.correct(next);
+        }
+    }
+
     /// The last `count` lines that arrived by `cut`, oldest first. Only what is meant to be read.
     pub fn last_lines(&self, count: usize, cut: Instant) -> Vec<&Record> {
         let kept = |&(author, epoch, seq): &(NodeId, Epoch, Seq)| self.log(author, epoch)?.get(seq);
@@ -181,36 +200,43 @@ impl Room {
         self.sweep();
     }
 
-    /// Lets go of the oldest record kept.
-    pub fn forget_oldest(&mut self) {
+    /// Lets go of the oldest record kept; `false` if none is.
+    pub fn forget_oldest(&mut self) -> bool {
         while let Some((author, epoch, seq)) = self.arrivals.pop_front() {
             if self.forget(author, epoch, seq) {
-                return;
+                return true;
             }
         }
+        false
     }
 
     fn log_mut(&mut self, author: NodeId, epoch: Epoch) -> Result<&mut Log, TooManyAuthors> {
         if !self.logs.contains_key(&(author, epoch)) {
-            self.make_way_for(author)?;
+            self.make_way_for(author, epoch)?;
         }
         Ok(self.logs.entry((author, epoch)).or_default())
     }
 
-    fn make_way_for(&mut self, author: NodeId) -> Result<(), TooManyAuthors> {
+    /// Of too many runs of one author the oldest goes; of too many authors one of whom nothing is kept.
+    fn make_way_for(&mut self, author: NodeId, epoch: Epoch) -> Result<(), TooManyAuthors> {
         let span = (author, Epoch(0))..=(author, Epoch(u64::MAX));
-        let epochs = self.logs.range(span.clone()).count();
-        if epochs == 0 && self.logs.len() >= MAX_AUTHORS * MAX_EPOCHS {
-            return Err(TooManyAuthors);
-        }
-        if epochs >= MAX_EPOCHS {
+        if self.logs.range(span.clone()).count() >= MAX_EPOCHS {
             let oldest = self.logs.range(span).next().map(|(&key, _)| key);
-            if let Some(log) = oldest.and_then(|key| self.logs.remove(&key)) {
-                self.kept_bytes -= log.kept_bytes();
-                self.kept_records -= usize::try_from(log.next().0 - log.floor().0).unwrap_or(0);
-            }
+            // A run that was let go of does not come back in the place of a newer one.
+            self.drop_log(oldest.filter(|&(_, oldest)| oldest < epoch).ok_or(TooManyAuthors)?);
+        } else if self.logs.len() >= MAX_AUTHORS * MAX_EPOCHS {
+            let bare = self.logs.iter().filter(|(_, log)| log.floor() == log.next());
+            let oldest = bare.min_by_key(|((_, epoch), _)| *epoch).map(|(&key, _)| key);
+            self.drop_log(oldest.ok_or(TooManyAuthors)?);
         }
         Ok(())
+    }
+
+    fn drop_log(&mut self, key: (NodeId, Epoch)) {
+        if let Some(log) = self.logs.remove(&key) {
+            self.kept_bytes -= log.kept_bytes();
+            self.kept_records -= usize::try_from(log.next().0 - log.floor().0).unwrap_or(0);
+        }
     }
 
     fn note(&mut self, run: &[Record]) {
@@ -222,9 +248,8 @@ impl Room {
             self.kept_bytes += record.body.len();
             self.enforce_share(record.author, record.epoch);
         }
-        while self.kept_records > self.keep.records || self.kept_bytes > self.keep.bytes {
-            self.forget_oldest();
-        }
+        let over = |room: &Self| room.kept_records > room.keep.records || room.kept_bytes > room.keep.bytes;
+        while over(self) && self.forget_oldest() {}
         self.sweep();
     }
 

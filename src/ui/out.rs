@@ -86,7 +86,7 @@ impl Out {
     }
 
     /// Waits until stdout cannot be written any more. Cancel safe.
-    pub(super) async fn closed(&self) {
+    pub async fn closed(&self) {
         self.lines.closed().await;
     }
 

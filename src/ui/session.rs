@@ -49,7 +49,7 @@ pub async fn run(
                 Some(event) => session.show(&event).await,
                 None => break,
             },
-            () = session.console.out.closed(), if session.read => session.stop_showing(),
+            () = session.console.out.closed(), if session.read => session.stop_reading(),
             asked = answer(&mut asking) => {
                 asking = None;
                 if asked.is_err() {
@@ -117,14 +117,14 @@ impl Session {
         }
     }
 
-    /// Without a reader there is no sense in staying: `node | head -1` leaves in order.
     async fn print(&mut self, printed: Printed) {
         if self.read && self.console.out.print(printed).await.is_err() {
-            self.stop_showing();
+            self.stop_reading();
         }
     }
 
-    fn stop_showing(&mut self) {
+    /// Without a reader there is no sense in staying: `node | head -1` leaves in order.
+    fn stop_reading(&mut self) {
         self.read = false;
         self.leave();
     }

@@ -209,6 +209,8 @@ pub enum Frame {
         log: LogKey,
         /// Which record.
         seq: Seq,
+        /// Its lamport time: after an earlier refusal another record may have moved up to that seq.
+        lamport: u64,
         /// Why.
         code: ErrorCode,
         /// The limit or name it concerns.
@@ -313,11 +315,19 @@ pub enum Frame {
         /// In words.
         detail: String,
     },
+    /// Server to client, after it restarted: others had these records of a log, and nobody has come back
+    /// to say them again. To be shown as a gap; the log does not move, because its author still may.
+    Lost {
+        /// Which log.
+        log: LogKey,
+        /// The first seq that is not lost.
+        upto: Seq,
+    },
 }
 
 impl Frame {
     /// Variants of this version: a larger number on the wire is a frame of a newer one.
-    pub const COUNT: u32 = 29;
+    pub const COUNT: u32 = 30;
 
     /// The variant of [`Frame::Hello`].
     pub const HELLO: u32 = 0;

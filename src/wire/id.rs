@@ -126,6 +126,9 @@ pub struct Epoch(pub u64);
 pub struct Seq(pub u64);
 
 impl Seq {
+    /// No log comes this far; what claims to is refused.
+    pub const LIMIT: Self = Self(1 << 62);
+
     /// The one after. Saturates: a log does not live to see 2^64 records.
     #[must_use]
     pub const fn next(self) -> Self {

@@ -81,7 +81,7 @@ impl Hearer {
 
     /// Hears all that another has and this one lacks, as one exchange of vectors brings it.
     pub(crate) fn catch_up(&mut self, with: &Room, cut: Instant) {
-        for owed in with.owed(&self.room.vector(), cut) {
+        for owed in with.owed(&self.room.vector(), cut, cut) {
             let log = with.log(owed.author, owed.epoch).unwrap();
             let records: Vec<Record> = log.read(owed.start).map(|kept| kept.record.clone()).collect();
             records.iter().for_each(|record| self.hear(record));

@@ -16,6 +16,8 @@ pub(crate) struct Ear {
     /// Lines that it can pass on: those that were not history when it came.
     pub(crate) held: BTreeSet<String>,
     next: BTreeMap<(NodeId, Epoch), Seq>,
+    /// Shown as history: not shown again when its turn comes.
+    past: BTreeSet<(NodeId, Epoch, Seq)>,
     pub(crate) gaps: usize,
 }
 
@@ -47,10 +49,14 @@ impl Ear {
             return Err(format!("node {index} heard {:?} twice", said.text));
         }
         if said.historic {
+            self.past.insert((said.id, said.epoch, said.seq));
             return Ok(());
         }
         self.held.insert(said.text.clone());
-        let next = self.next.insert((said.id, said.epoch), said.seq.next());
+        let mut next = self.next.insert((said.id, said.epoch), said.seq.next());
+        while let Some(seq) = next.filter(|&seq| self.past.contains(&(said.id, said.epoch, seq))) {
+            next = Some(seq.next());
+        }
         match next {
             Some(next) if said.seq < next => Err(format!("node {index} heard {:?} out of order", said.text)),
             Some(next) if said.seq > next && self.gaps == 0 => {

@@ -44,8 +44,11 @@ impl Client {
                 self.show_run(run.unwrap_or_default(), false);
             }
             Frame::Gone { log, floor } => self.handle_gone(&log, floor, now.instant),
+            Frame::Lost { log, upto } => self.handle_lost(&log, upto),
             Frame::Ack { log, next, .. } => self.handle_ack(&log, next),
-            Frame::Refused { log, seq, code, detail } => self.handle_refused(&log, seq, code, &detail),
+            Frame::Refused { log, seq, lamport, code, detail } => {
+                self.handle_refused(&log, (seq, lamport), code, &detail);
+            }
             Frame::Joined { room, next, members, more } => self.handle_joined(&room, next, members, more),
             Frame::Presence { room, node, nick, notice } => self.handle_presence(&room, node, nick, notice),
             Frame::Author { node, nick, .. } => self.remember(node, nick),
@@ -102,13 +105,13 @@ impl Client {
         let (author, epoch, log) = (record.author, record.epoch, record.log());
         match room.room.insert(record, now.instant) {
             Ok(Inserted::Next(run)) => self.show_run(run, false),
-            Ok(Inserted::Held) => {
+            Ok(Inserted::Held | Inserted::Overflow) => {
                 let hole = room.room.log(author, epoch).and_then(crate::app::log::Log::hole);
                 if let Some((from, upto)) = hole {
                     self.say(Frame::Want { log, from, upto });
                 }
             }
-            Ok(Inserted::Duplicate | Inserted::Fork | Inserted::Overflow) | Err(_) => {}
+            Ok(Inserted::Duplicate | Inserted::Fork) | Err(_) => {}
         }
     }
 
@@ -120,6 +123,15 @@ impl Client {
             self.notify(Event::Gap { place, from, first, last });
         }
         self.show_run(run, false);
+    }
+
+    fn handle_lost(&mut self, log: &LogKey, upto: Seq) {
+        let Some(room) = self.rooms.get(&log.room) else { return };
+        let first = room.room.log(log.author, log.epoch).map_or(Seq(0), crate::app::log::Log::next);
+        if let Some(last) = upto.prev().filter(|&last| first <= last) {
+            let (place, from) = (self.place_of(&log.room), self.name_of(log.author));
+            self.notify(Event::Gap { place, from, first, last });
+        }
     }
 
     fn handle_ack(&mut self, log: &LogKey, next: Seq) {
@@ -138,13 +150,13 @@ impl Client {
         self.pump(id);
     }
 
-    fn handle_refused(&mut self, log: &LogKey, seq: Seq, code: ErrorCode, detail: &str) {
+    fn handle_refused(&mut self, log: &LogKey, (seq, lamport): (Seq, u64), code: ErrorCode, detail: &str) {
         let Some(room) = self.rooms.get_mut(&log.room).filter(|room| room.outgoing.key() == log) else {
             return;
         };
         if code == ErrorCode::BadSeq {
             room.outgoing.rewind();
-        } else if room.outgoing.refuse(seq).is_some() {
+        } else if room.outgoing.refuse(seq, lamport).is_some() {
             self.notify(Event::Error(refusal(code, detail)));
         }
         self.pump(&log.room);

@@ -62,7 +62,7 @@ impl Hub {
     fn settle_room(&mut self, id: &RoomId, memory: &Memory) {
         for ((author, epoch), next) in furthest(memory) {
             let held = self.rooms.get(id).and_then(|room| room.room.log(author, epoch));
-            if held.is_some_and(|log| log.next() >= next) {
+            if held.is_some_and(|log| log.next() >= next) || self.is_here(author, epoch) {
                 continue;
             }
             let log = LogKey { room: id.clone(), author, epoch };
@@ -70,8 +70,16 @@ impl Hub {
             let lacking = memory.vectors.iter().filter(|(node, vector)| **node != author && lacks(vector));
             let links = lacking.filter_map(|(node, _)| self.rooms.get(id)?.members.get(node).copied());
             let links = links.collect();
-            self.send_all(links, Frame::Gone { log, floor: next });
+            self.send_all(links, Frame::Lost { log, upto: next });
         }
+    }
+}
+
+impl Hub {
+    /// Whether the author of a log is connected: then it is the one to say what there is.
+    fn is_here(&self, author: NodeId, epoch: crate::wire::Epoch) -> bool {
+        let session = self.nodes.get(&author).and_then(|link| self.links.get(link));
+        session.is_some_and(|session| session.epoch == epoch)
     }
 }
 

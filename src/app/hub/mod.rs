@@ -53,7 +53,7 @@ struct Session {
     rooms: BTreeSet<RoomId>,
     terms: Vec<Term>,
     /// Parts of a vector of which more are to come.
-    partial: BTreeMap<RoomId, Vector>,
+    partial: Option<(RoomId, Vector)>,
     /// Logs of which a record was refused: what follows is skipped until that seq comes again.
     skipping: BTreeSet<LogKey>,
     epoch: Epoch,

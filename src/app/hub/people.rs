@@ -27,7 +27,7 @@ impl Hub {
             address,
             rooms: [].into(),
             terms: Vec::new(),
-            partial: [].into(),
+            partial: None,
             skipping: [].into(),
             epoch: hello.epoch,
             name_deadline: Some(now.instant + NAME_PATIENCE),

@@ -10,7 +10,8 @@ use crate::{
         LinkId, Now,
         history::{page_frames, past_line},
         limits::{
-            AGE_SLACK, ENTRIES_PER_FRAME, KEEP_BYTES_TOTAL, MAX_MEMBERS, MAX_PAIRS, MAX_ROOMS_PER_NODE,
+            AGE_SLACK, ENTRIES_PER_FRAME, KEEP_BYTES_TOTAL, MAX_MEMBERS, MAX_PAIRS, MAX_PAIRS_PER_NODE,
+            MAX_ROOMS_PER_NODE,
         },
         log::Inserted,
         room::{Keep, Room},
@@ -44,12 +45,12 @@ impl Hub {
         now: Now,
     ) {
         let Some(session) = self.links.get_mut(&link) else { return };
-        let mut have = session.partial.remove(&id).unwrap_or_default();
+        // The parts of one vector follow each other: one at a time is enough.
+        let before = session.partial.take().filter(|(room, _)| *room == id);
+        let mut have = before.map(|(_, have)| have).unwrap_or_default();
         have.extend(part);
         if more && have.len() <= crate::app::limits::MAX_AUTHORS * crate::app::limits::MAX_EPOCHS {
-            if session.partial.len() < MAX_ROOMS_PER_NODE {
-                session.partial.insert(id, have);
-            }
+            session.partial = Some((id, have));
             return;
         }
         match self.may_join(link, &id, now.instant) {
@@ -67,6 +68,10 @@ impl Hub {
         let public = session.rooms.iter().filter(|id| id.public().is_some()).count();
         if id.public().is_some() && !session.rooms.contains(id) && public >= MAX_ROOMS_PER_NODE {
             return Err((ErrorCode::RoomLimit, format!("{MAX_ROOMS_PER_NODE} rooms at a time")));
+        }
+        let pairs = || self.rooms.keys().filter_map(RoomId::pair).filter(|pair| pair.other(node).is_some());
+        if id.pair().is_some() && !self.rooms.contains_key(id) && pairs().count() >= MAX_PAIRS_PER_NODE {
+            return Err((ErrorCode::RoomLimit, format!("{MAX_PAIRS_PER_NODE} people at a time")));
         }
         if let Some(room) = self.rooms.get(id) {
             let full = room.members.len() >= MAX_MEMBERS && !room.members.contains_key(&node);
@@ -171,17 +176,17 @@ impl Hub {
     pub(super) fn handle_record(&mut self, link: LinkId, record: Record, now: Now) {
         let log = record.log();
         let Some(expected) = self.expected(link, &record) else {
-            return self.refuse_record(link, log, record.seq, ErrorCode::Forbidden, String::new());
+            return self.refuse_record(link, &record, ErrorCode::Forbidden, String::new());
         };
         if record.seq < expected {
             return self.send(link, Frame::Ack { log, next: expected, level: AckLevel::Accepted });
         }
         if record.seq > expected {
-            return self.refuse_record(link, log, record.seq, ErrorCode::BadSeq, expected.to_string());
+            return self.refuse_record(link, &record, ErrorCode::BadSeq, expected.to_string());
         }
         let max = self.config.limits.max_message_bytes;
         if record.body.len() > max {
-            return self.refuse_record(link, log, record.seq, ErrorCode::MessageTooLong, max.to_string());
+            return self.refuse_record(link, &record, ErrorCode::MessageTooLong, max.to_string());
         }
         if let Some(session) = self.links.get_mut(&link) {
             session.skipping.remove(&log);
@@ -199,14 +204,16 @@ impl Hub {
 
     /// After a refusal the records already under way behind it do not fit: they are skipped without a
     /// word until that place is filled, and sent again by their author.
-    fn refuse_record(&mut self, link: LinkId, log: LogKey, seq: Seq, code: ErrorCode, detail: String) {
+    fn refuse_record(&mut self, link: LinkId, record: &Record, code: ErrorCode, detail: String) {
         let Some(session) = self.links.get_mut(&link) else { return };
+        let log = record.log();
         let first = session.skipping.insert(log.clone());
         if session.skipping.len() > MAX_ROOMS_PER_NODE * 2 {
             session.skipping.clear();
         }
         if first || code != ErrorCode::BadSeq {
-            self.send(link, Frame::Refused { log, seq, code, detail });
+            let Record { seq, lamport, .. } = *record;
+            self.send(link, Frame::Refused { log, seq, lamport, code, detail });
         }
     }
 
@@ -217,7 +224,9 @@ impl Hub {
         match room.room.insert(record.clone(), now.instant) {
             Ok(Inserted::Next(_)) => {}
             Ok(_) => return,
-            Err(_) => return self.refuse(link, ErrorCode::RoomFull, "authors"),
+            Err(_) => {
+                return self.refuse_record(link, &record, ErrorCode::RoomFull, "its authors".into());
+            }
         }
         self.kept_bytes = self.kept_bytes + room.room.kept_bytes() - before;
         let audience = room.audience(Some(link));

@@ -95,8 +95,11 @@ impl Book {
         entries.map(start).collect()
     }
 
-    /// When the next dial is due.
+    /// When the next dial is due; none while as many are under way as may be.
     pub(super) fn next_due(&self, is_linked: impl Fn(NodeId) -> bool) -> Option<Instant> {
+        if self.entries.values().filter(|entry| entry.dialing).count() >= MAX_DIALS {
+            return None;
+        }
         let waiting = self.entries.values().filter(|e| !e.is_self && !e.dialing && !e.leads_to(&is_linked));
         waiting.filter_map(|entry| entry.retry_at).min()
     }

@@ -228,6 +228,7 @@ impl Mesh {
     /// After the end of input: leaves when everybody who is there has everything, and nobody is being
     /// reached for the first time who might want it too.
     pub(super) fn finish_if_done(&mut self, now: Instant) {
+        self.looked_at = Some(now);
         if self.quitting && self.links.is_empty() {
             return self.end(Outcome::Done, if self.finish_by.is_some() { "input_end" } else { "quit" });
         }

@@ -293,10 +293,11 @@ fn neighbour(node: NodeId, hello: &Hello, addr: SocketAddr, dialed: Option<Addr>
         rooms: [].into(),
         acked: [].into(),
         told: [].into(),
-        partial: [].into(),
+        partial: None,
         terms: Vec::new(),
         bye: false,
         surplus: false,
         closing: false,
+        draining: false,
     }
 }

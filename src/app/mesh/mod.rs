@@ -79,12 +79,14 @@ struct Neighbour {
     acked: BTreeMap<RoomId, Seq>,
     /// When it was last told how far this node has a room.
     told: BTreeMap<RoomId, Instant>,
-    partial: BTreeMap<RoomId, Vector>,
+    partial: Option<(RoomId, Vector)>,
     terms: Vec<Term>,
     bye: bool,
     /// The other end keeps another link, which may not be up here yet.
     surplus: bool,
     closing: bool,
+    /// Closed in favour of another link: what it still brings counts.
+    draining: bool,
 }
 
 /// Who somebody is, remembered beyond their link.
@@ -109,12 +111,15 @@ struct MeshRoom {
     recalled: bool,
     recall_asked: BTreeSet<NodeId>,
     recall_pending: Option<LinkId>,
+    /// Lines shown as lines from before, at most one answer's worth: not shown again if they come live.
+    shown_past: BTreeSet<(NodeId, Epoch, Seq)>,
 }
 
 /// A request for records that was not answered yet.
 #[derive(Debug)]
 struct Wanted {
     link: LinkId,
+    from: Seq,
     upto: Seq,
     until: Instant,
 }
@@ -153,6 +158,8 @@ pub struct Mesh {
     digest_at: Option<Instant>,
     spoken_at: Option<Instant>,
     finish_by: Option<Instant>,
+    /// The last time it was looked whether everything is done.
+    looked_at: Option<Instant>,
     quitting: bool,
     over: bool,
     actions: VecDeque<Action>,
@@ -182,6 +189,7 @@ impl Mesh {
             digest_at: None,
             spoken_at: None,
             finish_by: None,
+            looked_at: None,
             quitting: false,
             over: false,
             actions: VecDeque::new(),
@@ -215,6 +223,7 @@ impl Mesh {
             recalled: is_pair || self.config.history == 0,
             recall_asked: BTreeSet::new(),
             recall_pending: None,
+            shown_past: BTreeSet::new(),
         }
     }
 
@@ -270,9 +279,12 @@ impl Mesh {
     }
 
     fn remember(&mut self, node: NodeId, nick: Nick, key: PublicKey) {
-        if self.people.len() < MAX_PEOPLE || self.people.contains_key(&node) {
-            self.people.insert(node, Person { nick, key });
+        if self.people.len() >= MAX_PEOPLE && !self.people.contains_key(&node) {
+            let here: BTreeSet<NodeId> = self.links.values().map(|neighbour| neighbour.node).collect();
+            let gone = self.people.keys().find(|node| !here.contains(node)).copied();
+            gone.map(|node| self.people.remove(&node));
         }
+        self.people.insert(node, Person { nick, key });
     }
 
     /// Gives a link the next of what it is owed.
@@ -302,6 +314,7 @@ impl Mesh {
     fn close(&mut self, link: LinkId, reason: ByeReason, detail: &str) {
         if let Some(neighbour) = self.links.get_mut(&link) {
             neighbour.closing = true;
+            neighbour.draining = reason == ByeReason::Duplicate && neighbour.node != self.me;
         }
         self.feed.forget_link(link);
         self.actions.push_back(Action::Close { link, reason, detail: detail.to_owned() });
@@ -404,7 +417,8 @@ impl Topology for Mesh {
         let redial = self.book.next_due(|node| self.link_of(node).is_some());
         let wanted = self.wanted.values().map(|wanted| wanted.until).min();
         let missing = self.missing.values().map(|missing| missing.until).min();
-        let settle = self.finish_by.and_then(|_| self.settled_at());
+        let looked = |&at: &Instant| self.looked_at.is_none_or(|looked| looked < at);
+        let settle = self.finish_by.and_then(|_| self.settled_at()).filter(looked);
         let awaited = self.awaited.values().min().copied();
         let times = [awaited, self.ack_at, self.digest_at, self.finish_by, redial, wanted, missing, settle];
         times.into_iter().flatten().min()

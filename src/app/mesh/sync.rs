@@ -52,14 +52,15 @@ impl Mesh {
         if id.pair().is_some_and(|pair| pair.other(self.me) != Some(neighbour.node)) {
             return;
         }
-        let known = neighbour.partial.len() + neighbour.rooms.len();
-        let mut have = neighbour.partial.remove(&id).unwrap_or_default();
+        // The parts of one vector follow each other: one at a time is enough.
+        let before = neighbour.partial.take().filter(|(room, _)| *room == id);
+        let mut have = before.map(|(_, have)| have).unwrap_or_default();
         have.extend(part);
-        if known >= MAX_ROOMS + MAX_PAIRS || have.len() > MAX_AUTHORS * MAX_EPOCHS {
+        if neighbour.rooms.len() >= MAX_ROOMS + MAX_PAIRS || have.len() > MAX_AUTHORS * MAX_EPOCHS {
             return;
         }
         if more {
-            neighbour.partial.insert(id, have);
+            neighbour.partial = Some((id, have));
             return;
         }
         let slack = if age.is_zero() { Duration::ZERO } else { AGE_SLACK };
@@ -130,6 +131,10 @@ impl Mesh {
     /// Asks for what a neighbour has and this node has not; returns whether it is the other way round.
     fn compare(&mut self, link: LinkId, id: &RoomId, have: &HaveLog, now: Now) -> bool {
         let Some(room) = self.rooms.get_mut(id) else { return false };
+        let by_author = |n: &super::Neighbour| n.node == have.author && n.epoch == have.epoch;
+        if self.links.get(&link).is_some_and(by_author) {
+            room.room.correct(have.author, have.epoch, have.next);
+        }
         let run = room.room.start_at(have.author, have.epoch, have.start, now.instant);
         let next = room.room.log(have.author, have.epoch).map_or(have.start, Log::next);
         self.show_run(run);
@@ -162,6 +167,10 @@ impl Mesh {
         let due = self.missing.iter().filter(|(_, missing)| missing.until <= now);
         for log in due.map(|(log, _)| log.clone()).collect::<Vec<_>>() {
             let Some(Missing { floor, link, .. }) = self.missing.remove(&log) else { continue };
+            // While the author is here nobody else can say what it does not have.
+            if self.links.values().any(|n| !n.closing && n.node == log.author && n.epoch == log.epoch) {
+                continue;
+            }
             self.give_up(&log, floor, now);
             // Whoever holds what comes after is asked for it.
             if self.links.get(&link).is_some_and(|neighbour| !neighbour.closing) {
@@ -174,11 +183,12 @@ impl Mesh {
 
     /// Asks a neighbour for records, unless they are on their way.
     pub(super) fn want(&mut self, link: LinkId, log: LogKey, from: Seq, upto: Seq, now: Instant) {
-        let under_way = self.wanted.get(&log).is_some_and(|wanted| wanted.upto >= upto);
+        let under_way =
+            self.wanted.get(&log).is_some_and(|wanted| wanted.upto >= upto && wanted.from <= from);
         if from >= upto || under_way || self.wanted.len() >= MAX_WANTED {
             return;
         }
-        let wanted = Wanted { link, upto, until: now + WANT_PATIENCE };
+        let wanted = Wanted { link, from, upto, until: now + WANT_PATIENCE };
         self.wanted.insert(log.clone(), wanted);
         self.send(link, Frame::Want { log, from, upto });
     }

@@ -20,7 +20,7 @@ use super::Mesh;
 
 impl Mesh {
     pub(super) fn handle_frame(&mut self, link: LinkId, frame: Frame, now: Now) {
-        if self.links.get(&link).is_none_or(|neighbour| neighbour.closing) {
+        if self.links.get(&link).is_none_or(|neighbour| neighbour.closing && !neighbour.draining) {
             return;
         }
         match frame {
@@ -83,6 +83,7 @@ impl Mesh {
         if room.room.insert(record.clone(), now.instant).is_err() {
             return false;
         }
+        self.shrink();
         self.spoken_at = Some(now.instant);
         self.hasten_digest(now.instant);
         self.fan_out(&record);
@@ -127,9 +128,8 @@ impl Mesh {
         if (record.author, record.epoch) == (self.me, self.config.epoch) {
             return;
         }
-        self.open_pair(&record, now.instant);
-        let Some(room) = self.rooms.get(&record.room).filter(|room| room.inside) else { return };
-        let next = room.room.log(record.author, record.epoch).map_or(Seq(0), Log::next);
+        self.correct(link, &record);
+        let Some(next) = self.expected(&record) else { return };
         if record.seq < next {
             return self.ack(record.log(), now.instant);
         }
@@ -137,7 +137,30 @@ impl Mesh {
         if !is_signed_by(&record, &key) {
             return self.close(link, ByeReason::Violation, "a record that its author did not sign");
         }
+        self.open_pair(&record, now.instant);
         self.take(link, record, now);
+    }
+
+    /// What an author says itself beats what others said about it.
+    fn correct(&mut self, link: LinkId, record: &Record) {
+        let by_author = |n: &super::Neighbour| n.node == record.author && n.epoch == record.epoch;
+        if self.links.get(&link).is_some_and(by_author)
+            && let Some(room) = self.rooms.get_mut(&record.room)
+        {
+            room.room.correct(record.author, record.epoch, record.seq);
+        }
+    }
+
+    /// The seq that comes next in the log of a record, if this node is or may be in its room.
+    fn expected(&self, record: &Record) -> Option<Seq> {
+        let with_me = record.room.pair().is_some_and(|pair| pair.other(self.me) == Some(record.author));
+        match self.rooms.get(&record.room) {
+            Some(room) if room.inside => {
+                Some(room.room.log(record.author, record.epoch).map_or(Seq(0), Log::next))
+            }
+            None if with_me => Some(Seq(0)),
+            _ => None,
+        }
     }
 
     fn key_of(&self, node: NodeId) -> Option<PublicKey> {
@@ -161,6 +184,8 @@ impl Mesh {
         let (log, author, epoch) = (record.log(), record.author, record.epoch);
         let Some(room) = self.rooms.get_mut(&record.room) else { return };
         let inserted = room.room.insert(record, now.instant);
+        self.shrink();
+        let Some(room) = self.rooms.get_mut(&log.room) else { return };
         let hole = room.room.log(author, epoch).and_then(Log::hole);
         match inserted {
             Ok(Inserted::Next(run)) => {
@@ -182,6 +207,17 @@ impl Mesh {
                 }
             }
             Ok(Inserted::Duplicate | Inserted::Fork) | Err(_) => {}
+        }
+    }
+
+    /// All rooms together keep no more than one node may.
+    fn shrink(&mut self) {
+        let kept = |mesh: &Self| mesh.rooms.values().map(|room| room.room.kept_bytes()).sum::<usize>();
+        while kept(self) > crate::app::limits::KEEP_BYTES_TOTAL {
+            let fattest = self.rooms.values_mut().max_by_key(|room| room.room.kept_bytes());
+            if !fattest.is_some_and(|room| room.room.forget_oldest()) {
+                return;
+            }
         }
     }
 
@@ -222,7 +258,8 @@ impl Mesh {
     }
 
     fn handle_ack(&mut self, link: LinkId, log: &LogKey, next: Seq) {
-        if log.author != self.me || log.epoch != self.config.epoch {
+        let own = log.author == self.me && log.epoch == self.config.epoch;
+        if !own || !self.rooms.contains_key(&log.room) {
             return;
         }
         let next = next.min(self.own_next(&log.room));
@@ -283,6 +320,10 @@ impl Mesh {
         let log = self.rooms.get(id).and_then(|room| room.room.log(line.record.author, line.record.epoch));
         let comes_live = log.is_some_and(|log| line.record.seq >= log.origin());
         if line.record.room == *id && !comes_live && self.is_true(&line) {
+            let key = (line.record.author, line.record.epoch, line.record.seq);
+            if let Some(room) = self.rooms.get_mut(id) {
+                room.shown_past.insert(key);
+            }
             self.show(&line.record, true, None);
         }
     }
@@ -313,7 +354,11 @@ impl Mesh {
 
     pub(super) fn show_run(&mut self, run: Vec<Record>) {
         for record in run {
-            self.show(&record, false, None);
+            let key = (record.author, record.epoch, record.seq);
+            let shown = self.rooms.get_mut(&record.room).is_some_and(|room| room.shown_past.remove(&key));
+            if !shown {
+                self.show(&record, false, None);
+            }
         }
     }
 
