@@ -1,7 +1,7 @@
 //! Either topology runs over any transport: one set of scenarios, every pair. The memory transport
 //! also shuffles its lanes, so nothing may depend on order across them.
 
-#![expect(clippy::unwrap_used, reason = "what a test cannot do fails it")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "what a test cannot do fails it")]
 
 #[path = "matrix/party.rs"]
 mod party;

@@ -4,6 +4,13 @@
 //! A failure prints its seed; `SAYAGAIN_SEED=N cargo test --test simulation` replays it alone,
 //! and with `SAYAGAIN_TRACE=1` prints every input.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "what a test cannot do fails it; a trace goes to stderr"
+)]
+
 #[path = "simulation/oracle.rs"]
 mod oracle;
 #[path = "simulation/scenario.rs"]
@@ -22,7 +29,7 @@ fn number(variable: &str) -> Option<u64> {
 }
 
 fn for_each_seed(shape: Shape, nodes: usize) {
-    let many = number("SAYAGAIN_SEEDS").unwrap_or(SEEDS / nodes.max(5) as u64 * 5);
+    let many = number("SAYAGAIN_SEEDS").unwrap_or_else(|| SEEDS / nodes.max(5) as u64 * 5);
     let seeds = number("SAYAGAIN_SEED").map_or(0..many, |seed| seed..seed + 1);
     for seed in seeds {
         if let Err(why) = Scenario::new(shape, nodes, seed).run() {

@@ -29,10 +29,14 @@ pub(crate) struct Host {
 }
 
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "most of what happens is an input")]
 enum Happening {
     Input(Input),
     Timer,
 }
+
+/// Something planned: at which run of which node, on which link, what.
+type Plan = (NodeIndex, u64, Option<LinkId>, Happening);
 
 /// One direction of a link.
 #[derive(Debug, Clone)]
@@ -55,7 +59,7 @@ pub(crate) struct World {
     epoch: Instant,
     pub(crate) now: Duration,
     order: u64,
-    agenda: BTreeMap<(Duration, u64), (NodeIndex, u64, Option<LinkId>, Happening)>,
+    agenda: BTreeMap<(Duration, u64), Plan>,
     pub(crate) hosts: Vec<Option<Host>>,
     runs: u64,
     links: BTreeMap<LinkId, Half>,
@@ -260,7 +264,7 @@ impl World {
         match action {
             Action::Dial(addr) => self.dial(index, addr),
             Action::Send { to, frame } => {
-                to.into_iter().for_each(|link| self.send(index, link, frame.clone()))
+                to.into_iter().for_each(|link| self.send(index, link, frame.clone()));
             }
             Action::AwaitRoom(link) => {
                 if let Some(half) = self.links.get_mut(&link) {

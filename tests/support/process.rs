@@ -284,7 +284,7 @@ impl Process {
 }
 
 impl Drop for Process {
-    #[expect(clippy::print_stdout, reason = "what the process said is how a failure is understood")]
+    #[expect(clippy::print_stdout, reason = "shown when a test fails")]
     fn drop(&mut self) {
         drop(self.child.kill());
         drop(self.child.wait());

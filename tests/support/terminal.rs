@@ -1,11 +1,17 @@
 //! A real terminal: tmux, whose screen is read back.
 
 use std::{
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Command, Output},
 };
 
 use super::{folder::Folder, patience::eventually};
+
+/// Runs a program and keeps the screen. The status is told there, because tmux itself forgets it when
+/// the program ends quickly.
+const TELL_STATUS: &str = r#"trap : INT; "$@"; echo "ended with $?"; read -r _"#;
+
+const ENDED: &str = "ended with ";
 
 /// A terminal of 100 columns and 24 lines with one program in it.
 #[derive(Debug)]
@@ -21,21 +27,17 @@ impl Terminal {
         let home = format!("HOME={}", folder.path().display());
         command.extend(["TERM=screen-256color", home.as_str()]);
         command.extend(variables);
-        command.push(env!("CARGO_BIN_EXE_node"));
+        command.extend(["/bin/sh", "-c", TELL_STATUS, "sh", env!("CARGO_BIN_EXE_node")]);
         command.extend(arguments);
-        // What it says at the end is to be read after it.
-        let opened = terminal.tmux(&["set-option", "-g", "remain-on-exit", "on", ";"], &command);
+        let opened = terminal.tmux(&command);
         assert!(opened.status.success(), "{}", String::from_utf8_lossy(&opened.stderr));
         terminal
     }
 
-    fn tmux(&self, options: &[&str], command: &[&str]) -> Output {
-        let socket: &Path = &self.socket;
+    fn tmux(&self, command: &[&str]) -> Output {
         Command::new("tmux")
             .args(["-f", "/dev/null", "-S"])
-            .arg(socket)
-            .args(if options.is_empty() { &[][..] } else { &["start-server", ";"] })
-            .args(options)
+            .arg(&self.socket)
             .args(command)
             .output()
             .expect("tmux, which these tests need: apt-get install tmux")
@@ -43,22 +45,22 @@ impl Terminal {
 
     /// Types this, without Enter.
     pub(crate) fn type_text(&self, text: &str) {
-        assert!(self.tmux(&[], &["send-keys", "-l", text]).status.success());
+        assert!(self.tmux(&["send-keys", "-l", text]).status.success());
     }
 
     /// Presses a key: `Enter`, `C-d`.
     pub(crate) fn press(&self, key: &str) {
-        assert!(self.tmux(&[], &["send-keys", key]).status.success());
+        assert!(self.tmux(&["send-keys", key]).status.success());
     }
 
     /// The screen without colors.
     pub(crate) fn screen(&self) -> String {
-        String::from_utf8(self.tmux(&[], &["capture-pane", "-p"]).stdout).unwrap()
+        String::from_utf8(self.tmux(&["capture-pane", "-p"]).stdout).unwrap()
     }
 
     /// The screen with its escape sequences.
     pub(crate) fn colors(&self) -> String {
-        String::from_utf8(self.tmux(&[], &["capture-pane", "-p", "-e"]).stdout).unwrap()
+        String::from_utf8(self.tmux(&["capture-pane", "-p", "-e"]).stdout).unwrap()
     }
 
     /// Waits until the lines that are not empty end like this.
@@ -79,15 +81,14 @@ impl Terminal {
     /// Waits for the end of the program and returns its status.
     pub(crate) fn status(&self) -> i32 {
         eventually("the program ends", || {
-            let status = self.tmux(&[], &["display-message", "-p", "#{pane_dead} #{pane_dead_status}"]);
-            let status = String::from_utf8(status.stdout).unwrap();
-            status.trim().strip_prefix("1 ").and_then(|status| status.parse().ok())
+            let screen = self.screen();
+            screen.lines().find_map(|line| line.strip_prefix(ENDED)?.trim().parse().ok())
         })
     }
 }
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        drop(self.tmux(&[], &["kill-server"]));
+        drop(self.tmux(&["kill-server"]));
     }
 }
