@@ -33,7 +33,8 @@ async fn live(settings: &Settings, quiet: bool) -> Result<Ending, Trouble> {
     let (mut settings, identity) = open_identity(settings)?;
     let signals = signals().map_err(|error| Trouble::new("system", format!("cannot start: {error}"), ""))?;
     settings.data_dir.push(TYPED_LINES);
-    let options = ConsoleOptions { quiet, typed_lines: Some(settings.data_dir.clone()) };
+    let prompt = !matches!(settings.role, Role::Server(_));
+    let options = ConsoleOptions { quiet, prompt, typed_lines: Some(settings.data_dir.clone()) };
     let (handle, events, ended) =
         node(&settings, identity).start().await.map_err(|error| start_trouble(&error))?;
     let console = Console::standard(settings.face, options)

@@ -293,9 +293,9 @@ impl Driver {
         }
     }
 
-    /// News of people are the first to be dropped; a link that cannot even take the rest is cut.
+    /// A link that cannot even take what steers it is cut.
     fn refuse_control(&self, link: LinkId, frame: &Frame) {
-        if matches!(frame, Frame::Presence { .. } | Frame::Ping { .. }) {
+        if matches!(frame, Frame::Ping { .. }) {
             return;
         }
         if let Some(handle) = self.links.get(&link) {

@@ -17,6 +17,8 @@ pub(super) fn lane_of(frame: &Frame) -> Lane {
         Frame::Record(record) => log_lane(&record.room, record.author),
         Frame::Start { log, .. } | Frame::Gone { log, .. } => log_lane(&log.room, log.author),
         Frame::Author { room, node, .. } => log_lane(room, *node),
+        // Behind what the member said: nobody is to leave before their last words.
+        Frame::Presence { room, node, .. } => log_lane(room, *node),
         _ => Lane::CONTROL,
     }
 }

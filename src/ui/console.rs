@@ -30,6 +30,8 @@ pub struct Console {
 pub struct ConsoleOptions {
     /// As little talk as possible.
     pub quiet: bool,
+    /// Whether a person is to type here: a server only listens, and Ctrl-C is to stop it at once.
+    pub prompt: bool,
     /// Where typed lines are kept for the next start.
     pub typed_lines: Option<PathBuf>,
 }
@@ -49,7 +51,7 @@ impl Console {
     /// When the system gives no threads.
     pub fn standard(face: Face, options: ConsoleOptions) -> io::Result<Self> {
         let vocabulary = SharedVocabulary::default();
-        if matches!(face, Face::Line(_)) && is_terminal() {
+        if options.prompt && matches!(face, Face::Line(_)) && is_terminal() {
             match Prompt::open(Arc::clone(&vocabulary), options.typed_lines) {
                 Ok(opened) => return Self::prompted(opened, vocabulary, options.quiet),
                 Err(error) => tracing::debug!(%error, "this terminal gets no prompt"),

@@ -118,7 +118,7 @@ fn stats(links: &[LinkFigures], paint: Paint) -> String {
 
 fn link_figures(link: &LinkFigures, paint: Paint) -> String {
     let rtt = match link.rtt_us {
-        Some(rtt_us) => format!("{:.1} ms", rtt_us as f64 / 1000.0),
+        Some(rtt_us) => format!("{:.2} ms", rtt_us as f64 / 1000.0),
         None => "unknown".to_owned(),
     };
     format!(

@@ -103,6 +103,7 @@ fn does_a_client_nobody_reads_any_more_leave_quietly() {
     let mut bob = star.client("bob").heard_for(1).start();
     bob.says("joined lobby as bob (2 here: alice, bob)");
     alice.says("[lobby] * bob joined");
+    bob.is_unheard();
     alice.type_line("is anybody reading this?");
     alice.says("[lobby] * bob left");
     assert_eq!(bob.status(), 0);

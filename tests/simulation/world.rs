@@ -334,7 +334,11 @@ impl World {
         let Some(half) = self.links.get_mut(&link).filter(|half| !half.closing) else { return };
         let thin = matches!(
             frame,
-            Frame::Record(_) | Frame::Start { .. } | Frame::Gone { .. } | Frame::Author { .. }
+            Frame::Record(_)
+                | Frame::Presence { .. }
+                | Frame::Start { .. }
+                | Frame::Gone { .. }
+                | Frame::Author { .. }
         );
         if thin && (half.blocked || half.under_way >= capacity) {
             half.blocked = true;

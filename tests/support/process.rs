@@ -227,6 +227,13 @@ impl Process {
         self.ear.lock().lines[Stream::Err as usize].iter().map(|line| format!("{line}\n")).collect()
     }
 
+    /// Waits until nobody reads its output any more, see [`Launch::heard_for`].
+    pub(crate) fn is_unheard(&self) {
+        let said = self.ear.lock();
+        let (said, _) = self.ear.more.wait_timeout_while(said, PATIENCE, |said| said.ended < 1).unwrap();
+        assert!(said.ended > 0, "the output of {} is still read", self.called);
+    }
+
     fn hear_out(&self) {
         let said = self.ear.lock();
         let (said, _) = self.ear.more.wait_timeout_while(said, PATIENCE, |said| said.ended < 2).unwrap();

@@ -17,7 +17,8 @@ use std::{
 };
 
 use crate::wire::{
-    ByeReason, Epoch, ErrorCode, Frame, Hello, LogKey, Nick, NodeId, PublicKey, Role, RoomId, VERSION, Vector,
+    ByeReason, Epoch, ErrorCode, Frame, Hello, LogKey, Nick, NodeId, PublicKey, Role, RoomId, Seq, VERSION,
+    Vector,
 };
 
 use super::{
@@ -85,6 +86,8 @@ pub struct Hub {
     rooms: BTreeMap<RoomId, HubRoom>,
     kept_bytes: usize,
     feed: Feed,
+    /// Rooms of which a link that was behind missed who came and went.
+    stale: BTreeSet<(LinkId, RoomId)>,
     hearsay: Hearsay,
     /// Who follows any term: looked at for every line.
     followers: BTreeSet<LinkId>,
@@ -105,6 +108,7 @@ impl Hub {
             rooms: BTreeMap::new(),
             kept_bytes: 0,
             feed: Feed::default(),
+            stale: BTreeSet::new(),
             hearsay: Hearsay::default(),
             followers: BTreeSet::new(),
             started: None,
@@ -193,6 +197,23 @@ impl Hub {
         }
         if self.feed.is_behind(link) {
             self.actions.push_back(Action::AwaitRoom(link));
+        } else {
+            self.refresh(link);
+        }
+    }
+
+    /// Tells a link that has caught up who is in the rooms of which it missed news.
+    fn refresh(&mut self, link: LinkId) {
+        let here: Vec<_> = self.stale.iter().filter(|(of, _)| *of == link).cloned().collect();
+        for (link, id) in here {
+            self.stale.remove(&(link, id.clone()));
+            let Some(session) = self.links.get(&link).filter(|session| session.rooms.contains(&id)) else {
+                continue;
+            };
+            let (node, epoch) = (session.node, session.epoch);
+            let log = self.rooms.get(&id).and_then(|room| room.room.log(node, epoch));
+            let next = log.map_or(Seq(0), super::log::Log::next);
+            self.send_joined(link, &id, next);
         }
     }
 
@@ -245,6 +266,11 @@ impl Topology for Hub {
             Input::LinkUp { link, hello, addr, .. } => self.handle_link_up(link, hello, addr.ip(), now),
             Input::LinkDown { link, end } => self.handle_link_down(link, &end),
             Input::LinkFull { link, refused } => {
+                let news = refused.iter().filter_map(|frame| match frame {
+                    Frame::Presence { room, .. } => Some((link, room.clone())),
+                    _ => None,
+                });
+                self.stale.extend(news);
                 self.feed.take_back(link, refused);
                 if !self.feed.is_behind(link) {
                     self.actions.push_back(Action::AwaitRoom(link));

@@ -161,6 +161,7 @@ impl Hub {
         self.leave_rooms(link, &notice);
         self.release_name(link);
         self.feed.forget_link(link);
+        self.stale.retain(|(of, _)| *of != link);
         self.links.remove(&link);
     }
 

@@ -134,7 +134,7 @@ impl Hub {
         self.feed(link);
     }
 
-    fn send_joined(&mut self, link: LinkId, id: &RoomId, next: Seq) {
+    pub(super) fn send_joined(&mut self, link: LinkId, id: &RoomId, next: Seq) {
         let Some(room) = self.rooms.get(id) else { return };
         let member = |node| Some(Member { node, nick: self.known.get(&node)?.clone() });
         let members: Vec<Member> = room.members.keys().copied().filter_map(member).collect();

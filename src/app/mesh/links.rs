@@ -115,6 +115,9 @@ impl Mesh {
             self.book.learn(addr, node);
         }
         self.tell_peers(link, node);
+        if let Some(neighbour) = self.links.get_mut(&link) {
+            neighbour.told_up = true;
+        }
         if is_new {
             self.tell_link(link, LinkState::Up);
             self.tell_of(link, node, &listen);
@@ -191,7 +194,7 @@ impl Mesh {
     pub(super) fn handle_link_down(&mut self, link: LinkId, end: &LinkEnd, now: Now) {
         let Some(gone) = self.links.get(&link) else { return };
         let (node, name) = (gone.node, self.name_of(gone.node));
-        if !gone.surplus && self.link_of(node).is_none_or(|other| other == link) {
+        if gone.told_up && !gone.surplus && self.link_of(node).is_none_or(|other| other == link) {
             self.tell_link(link, LinkState::Down { reason: end.reason.clone() });
         }
         let Some(gone) = self.links.remove(&link) else { return };
@@ -296,6 +299,7 @@ fn neighbour(node: NodeId, hello: &Hello, addr: SocketAddr, dialed: Option<Addr>
         partial: None,
         terms: Vec::new(),
         bye: false,
+        told_up: false,
         surplus: false,
         closing: false,
         draining: false,

@@ -82,6 +82,8 @@ struct Neighbour {
     partial: Option<(RoomId, Vector)>,
     terms: Vec<Term>,
     bye: bool,
+    /// Its coming up was told, so its going down is too.
+    told_up: bool,
     /// The other end keeps another link, which may not be up here yet.
     surplus: bool,
     closing: bool,

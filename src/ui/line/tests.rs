@@ -124,7 +124,7 @@ fn how_are_figures_written() {
         messages_sent: 3,
         messages_received: 40,
     };
-    let line = "tcp 127.0.0.1:4224 (hub)  rtt 1.2 ms  sent 999 B in 3 messages  received 12.3 kB in 40";
+    let line = "tcp 127.0.0.1:4224 (hub)  rtt 1.23 ms  sent 999 B in 3 messages  received 12.3 kB in 40";
     assert_eq!(data(&Event::Stats { links: vec![link] }), line);
     assert_eq!(data(&Event::Stats { links: Vec::new() }), "no links");
     assert_eq!(bytes(999_999), "1.0 MB");
