@@ -55,6 +55,11 @@ pub(super) fn identity_twice() -> Trouble {
     Trouble::new("identity_twice", "another node connected with this identity", hint)
 }
 
+pub(super) fn fork(name: &str) -> Trouble {
+    let hint = "two nodes may be using one identity; the first version is shown, the rest is not";
+    Trouble::new("fork", format!("{name} said two different things in one place"), hint)
+}
+
 pub(super) fn no_room() -> Trouble {
     Trouble::new("no_room", "you are in no room", "/join ROOM first")
 }

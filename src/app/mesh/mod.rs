@@ -155,6 +155,7 @@ pub struct Mesh {
     /// Nodes whose surplus link is gone, and until when the one they keep is waited for.
     awaited: BTreeMap<NodeId, Instant>,
     missing: BTreeMap<LogKey, Missing>,
+    forked: BTreeSet<LogKey>,
     acks_due: BTreeSet<LogKey>,
     ack_at: Option<Instant>,
     digest_at: Option<Instant>,
@@ -186,6 +187,7 @@ impl Mesh {
             wanted: BTreeMap::new(),
             awaited: BTreeMap::new(),
             missing: BTreeMap::new(),
+            forked: BTreeSet::new(),
             acks_due: BTreeSet::new(),
             ack_at: None,
             digest_at: None,

@@ -9,6 +9,7 @@ use crate::{
         Event, LinkId, Now, Place, Said, SentState, Term,
         limits::ACK_DELAY,
         log::{Inserted, Log},
+        trouble,
     },
     wire::{
         AckLevel, ByeReason, Frame, Kind, LogKey, Nick, NodeId, PastLine, PublicKey, Record, RoomId, Seq,
@@ -17,6 +18,9 @@ use crate::{
 };
 
 use super::Mesh;
+
+/// Logs of which a fork was told.
+const MAX_FORKED: usize = 1_024;
 
 impl Mesh {
     pub(super) fn handle_frame(&mut self, link: LinkId, frame: Frame, now: Now) {
@@ -207,7 +211,16 @@ impl Mesh {
                     self.want(link, log, from, upto, now.instant);
                 }
             }
-            Ok(Inserted::Duplicate | Inserted::Fork) | Err(_) => {}
+            Ok(Inserted::Fork) => self.tell_fork(log),
+            Ok(Inserted::Duplicate) | Err(_) => {}
+        }
+    }
+
+    /// An author signed two things for one place: its key was copied, or it lies. Told once a log.
+    fn tell_fork(&mut self, log: LogKey) {
+        let from = self.name_of(log.author);
+        if self.forked.len() < MAX_FORKED && self.forked.insert(log) {
+            self.trouble(trouble::fork(&from));
         }
     }
 
