@@ -7,7 +7,10 @@
 
 mod book;
 mod commands;
+mod hear;
 mod links;
+mod show;
+mod state;
 mod sync;
 mod talk;
 #[cfg(test)]
@@ -15,7 +18,6 @@ mod tests;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
-    net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -24,7 +26,7 @@ use rand::{SeedableRng as _, rngs::ChaCha12Rng};
 
 use crate::wire::{
     Addr, ByeReason, Epoch, Frame, Hello, LogKey, Nick, NodeId, PublicKey, Role, RoomId, RoomName, Seq,
-    SigningKey, VERSION, Vector,
+    SigningKey, VERSION,
 };
 
 use super::{
@@ -34,6 +36,7 @@ use super::{
     room::{Keep, Room},
 };
 use book::Book;
+use state::{MeshRoom, Missing, Neighbour, Person, Wanted};
 
 /// Nodes whose name and key are remembered.
 const MAX_PEOPLE: usize = 16_384;
@@ -61,79 +64,6 @@ pub struct MeshConfig {
     pub linger: Duration,
     /// For pauses and choices.
     pub seed: [u8; 32],
-}
-
-/// One link to another member.
-#[derive(Debug)]
-struct Neighbour {
-    node: NodeId,
-    nick: Nick,
-    epoch: Epoch,
-    addr: SocketAddr,
-    dialed: Option<Addr>,
-    listen: Vec<Addr>,
-    up_at: Instant,
-    /// Its rooms, and since when it is owed what is said there.
-    rooms: BTreeMap<RoomId, Instant>,
-    /// How far it acknowledged this node's own log of a room.
-    acked: BTreeMap<RoomId, Seq>,
-    /// When it was last told how far this node has a room.
-    told: BTreeMap<RoomId, Instant>,
-    partial: Option<(RoomId, Vector)>,
-    terms: Vec<Term>,
-    bye: bool,
-    /// Its coming up was told, so its going down is too.
-    told_up: bool,
-    /// The other end keeps another link, which may not be up here yet.
-    surplus: bool,
-    closing: bool,
-    /// Closed in favour of another link: what it still brings counts.
-    draining: bool,
-}
-
-/// Who somebody is, remembered beyond their link.
-#[derive(Clone, Debug)]
-struct Person {
-    nick: Nick,
-    key: PublicKey,
-}
-
-/// One room.
-#[derive(Debug)]
-struct MeshRoom {
-    room: Room,
-    /// Whether this node is in it; its own log outlives its stay.
-    inside: bool,
-    joined_at: Instant,
-    /// Who is in it, as announced to the person here.
-    present: BTreeSet<NodeId>,
-    /// Own records up to here were reported as delivered.
-    reported: Seq,
-    /// Lines from before: seen, or whom they were asked of.
-    recalled: bool,
-    recall_asked: BTreeSet<NodeId>,
-    recall_pending: Option<LinkId>,
-    /// Lines shown as lines from before, at most one answer's worth: not shown again if they come live.
-    shown_past: BTreeSet<(NodeId, Epoch, Seq)>,
-}
-
-/// A request for records that was not answered yet.
-#[derive(Debug)]
-struct Wanted {
-    link: LinkId,
-    from: Seq,
-    upto: Seq,
-    until: Instant,
-}
-
-/// Records that those who are near no longer hold.
-#[derive(Debug)]
-struct Missing {
-    /// The lowest seq that anybody near holds, and who that is.
-    floor: Seq,
-    link: LinkId,
-    /// Shown as a gap then, unless they have come.
-    until: Instant,
 }
 
 /// A peer.

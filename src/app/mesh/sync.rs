@@ -133,7 +133,7 @@ impl Mesh {
     /// Asks for what a neighbour has and this node has not; returns whether it is the other way round.
     fn compare(&mut self, link: LinkId, id: &RoomId, have: &HaveLog, now: Now) -> bool {
         let Some(room) = self.rooms.get_mut(id) else { return false };
-        let by_author = |n: &super::Neighbour| n.node == have.author && n.epoch == have.epoch;
+        let by_author = |n: &super::state::Neighbour| n.node == have.author && n.epoch == have.epoch;
         if self.links.get(&link).is_some_and(by_author) {
             room.room.correct(have.author, have.epoch, have.next);
         }
@@ -152,7 +152,7 @@ impl Mesh {
     /// A neighbour no longer holds what comes next here. Only the word of the author is final, in the run
     /// that said it; others may still turn up who have it.
     pub(super) fn miss(&mut self, link: LinkId, log: &LogKey, floor: Seq, now: Instant) {
-        let is_author = |n: &super::Neighbour| n.node == log.author && n.epoch == log.epoch;
+        let is_author = |n: &super::state::Neighbour| n.node == log.author && n.epoch == log.epoch;
         if self.links.get(&link).is_some_and(is_author) {
             return self.give_up(log, floor, now);
         }

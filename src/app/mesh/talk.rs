@@ -1,26 +1,15 @@
-//! What is said: signing and sending, verifying and showing, and who has what.
+//! What is said here: which frame goes where, signing and sending, and who has what.
 
 use std::time::Instant;
 
 use bytes::Bytes;
 
 use crate::{
-    app::{
-        Event, LinkId, Now, Place, Said, SentState, Term,
-        limits::ACK_DELAY,
-        log::{Inserted, Log},
-        trouble,
-    },
-    wire::{
-        AckLevel, ByeReason, Frame, Kind, LogKey, Nick, NodeId, PastLine, PublicKey, Record, RoomId, Seq,
-        is_signed_by,
-    },
+    app::{Event, LinkId, Now, SentState, limits::ACK_DELAY, log::Log},
+    wire::{AckLevel, ByeReason, Frame, Kind, LogKey, Nick, NodeId, PublicKey, Record, RoomId, Seq},
 };
 
 use super::Mesh;
-
-/// Logs of which a fork was told.
-const MAX_FORKED: usize = 1_024;
 
 impl Mesh {
     pub(super) fn handle_frame(&mut self, link: LinkId, frame: Frame, now: Now) {
@@ -129,130 +118,13 @@ impl Mesh {
         }
     }
 
-    fn handle_record(&mut self, link: LinkId, record: Record, now: Now) {
-        if (record.author, record.epoch) == (self.me, self.config.epoch) {
-            return;
-        }
-        self.correct(link, &record);
-        let Some(next) = self.expected(&record) else { return };
-        if record.seq < next {
-            return self.ack(record.log(), now.instant);
-        }
-        let Some(key) = self.key_of(record.author) else { return };
-        if !is_signed_by(&record, &key) {
-            return self.close(link, ByeReason::Violation, "a record that its author did not sign");
-        }
-        self.open_pair(&record, now.instant);
-        self.take(link, record, now);
-    }
-
-    /// What an author says itself beats what others said about it.
-    fn correct(&mut self, link: LinkId, record: &Record) {
-        let by_author = |n: &super::Neighbour| n.node == record.author && n.epoch == record.epoch;
-        if self.links.get(&link).is_some_and(by_author)
-            && let Some(room) = self.rooms.get_mut(&record.room)
-        {
-            room.room.correct(record.author, record.epoch, record.seq);
-        }
-    }
-
-    /// The seq that comes next in the log of a record, if this node is or may be in its room.
-    fn expected(&self, record: &Record) -> Option<Seq> {
-        let with_me = record.room.pair().is_some_and(|pair| pair.other(self.me) == Some(record.author));
-        match self.rooms.get(&record.room) {
-            Some(room) if room.inside => {
-                Some(room.room.log(record.author, record.epoch).map_or(Seq(0), Log::next))
-            }
-            None if with_me => Some(Seq(0)),
-            _ => None,
-        }
-    }
-
-    fn key_of(&self, node: NodeId) -> Option<PublicKey> {
-        if node == self.me {
-            return Some(self.config.key.public());
-        }
-        self.people.get(&node).map(|person| person.key)
-    }
-
-    /// The first private line of somebody opens the room between the two.
-    fn open_pair(&mut self, record: &Record, now: Instant) {
-        let with_me = record.room.pair().is_some_and(|pair| pair.other(self.me) == Some(record.author));
-        let max = crate::app::limits::MAX_PAIRS + crate::app::limits::MAX_ROOMS;
-        if with_me && !self.rooms.contains_key(&record.room) && self.rooms.len() < max {
-            let room = self.new_room(&record.room, now);
-            self.rooms.insert(record.room.clone(), room);
-        }
-    }
-
-    fn take(&mut self, link: LinkId, record: Record, now: Now) {
-        let (log, author, epoch) = (record.log(), record.author, record.epoch);
-        let Some(room) = self.rooms.get_mut(&record.room) else { return };
-        let inserted = room.room.insert(record, now.instant);
-        self.shrink();
-        let Some(room) = self.rooms.get_mut(&log.room) else { return };
-        let hole = room.room.log(author, epoch).and_then(Log::hole);
-        match inserted {
-            Ok(Inserted::Next(run)) => {
-                self.spoken_at = Some(now.instant);
-                self.hasten_digest(now.instant);
-                let next = run.last().map_or(Seq(0), |last| last.seq.next());
-                if self.missing.get(&log).is_some_and(|missing| missing.floor <= next) {
-                    self.missing.remove(&log);
-                }
-                if self.wanted.get(&log).is_some_and(|wanted| wanted.upto <= next) {
-                    self.wanted.remove(&log);
-                }
-                self.show_run(run);
-                self.ack(log, now.instant);
-            }
-            Ok(Inserted::Held | Inserted::Overflow) => {
-                if let Some((from, upto)) = hole {
-                    self.want(link, log, from, upto, now.instant);
-                }
-            }
-            Ok(Inserted::Fork) => self.tell_fork(log),
-            Ok(Inserted::Duplicate) | Err(_) => {}
-        }
-    }
-
-    /// An author signed two things for one place: its key was copied, or it lies. Told once a log.
-    fn tell_fork(&mut self, log: LogKey) {
-        let from = self.name_of(log.author);
-        if self.forked.len() < MAX_FORKED && self.forked.insert(log) {
-            self.trouble(trouble::fork(&from));
-        }
-    }
-
-    /// All rooms together keep no more than one node may.
-    fn shrink(&mut self) {
-        let kept = |mesh: &Self| mesh.rooms.values().map(|room| room.room.kept_bytes()).sum::<usize>();
-        while kept(self) > crate::app::limits::KEEP_BYTES_TOTAL {
-            let fattest = self.rooms.values_mut().max_by_key(|room| room.room.kept_bytes());
-            if !fattest.is_some_and(|room| room.room.forget_oldest()) {
-                return;
-            }
-        }
-    }
-
-    pub(super) fn give_up(&mut self, log: &LogKey, floor: Seq, now: Instant) {
-        let Some(room) = self.rooms.get_mut(&log.room).filter(|room| room.inside) else { return };
-        let (hole, run) = room.room.skip_to(log.author, log.epoch, floor, now);
-        self.wanted.remove(log);
-        if let Some((first, last)) = hole {
-            let (place, from) = (self.place_of(&log.room), self.name_of(log.author));
-            self.notify(Event::Gap { place, from, first, last });
-        }
-        self.show_run(run);
-    }
-
     /// A line was said: digests are compared soon, not only at the end of a quiet period.
     pub(super) fn hasten_digest(&mut self, now: Instant) {
         let soon = now + crate::app::limits::DIGEST_PERIOD;
         self.digest_at = self.digest_at.map(|at| at.min(soon));
     }
 
-    fn ack(&mut self, log: LogKey, now: Instant) {
+    pub(super) fn ack(&mut self, log: LogKey, now: Instant) {
         self.acks_due.insert(log);
         self.ack_at.get_or_insert(now + ACK_DELAY);
     }
@@ -309,104 +181,14 @@ impl Mesh {
         }
     }
 
-    pub(super) fn past_line(&self, record: Record) -> Option<PastLine> {
-        let (nick, key) = if record.author == self.me {
-            (self.nick.clone(), self.config.key.public())
-        } else {
-            let person = self.people.get(&record.author)?;
-            (person.nick.clone(), person.key)
-        };
-        Some(PastLine { nick, key: Some(key), record })
-    }
-
-    /// Whether a line out of the past is its author's; remembers who that is.
-    fn is_true(&mut self, line: &PastLine) -> bool {
-        let Some(key) = line.key else { return false };
-        let node = NodeId::of(&key);
-        let is_true = is_signed_by(&line.record, &key);
-        if is_true && node != self.me && !self.people.contains_key(&node) {
-            self.remember(node, line.nick.clone(), PublicKey(key.0));
-        }
-        is_true
-    }
-
-    pub(super) fn show_past(&mut self, id: &RoomId, line: PastLine) {
-        let log = self.rooms.get(id).and_then(|room| room.room.log(line.record.author, line.record.epoch));
-        let comes_live = log.is_some_and(|log| line.record.seq >= log.origin());
-        if line.record.room == *id && !comes_live && self.is_true(&line) {
-            let key = (line.record.author, line.record.epoch, line.record.seq);
-            if let Some(room) = self.rooms.get_mut(id) {
-                room.shown_past.insert(key);
+    /// All rooms together keep no more than one node may.
+    pub(super) fn shrink(&mut self) {
+        let kept = |mesh: &Self| mesh.rooms.values().map(|room| room.room.kept_bytes()).sum::<usize>();
+        while kept(self) > crate::app::limits::KEEP_BYTES_TOTAL {
+            let fattest = self.rooms.values_mut().max_by_key(|room| room.room.kept_bytes());
+            if !fattest.is_some_and(|room| room.room.forget_oldest()) {
+                return;
             }
-            self.show(&line.record, true, None);
-        }
-    }
-
-    fn handle_topic(&mut self, line: PastLine) {
-        let id = line.record.room.clone();
-        let Some(room) = id.public().cloned().filter(|_| self.inside(&id)) else { return };
-        let order = |record: &Record| (record.lamport, record.author);
-        let known = self.rooms.get(&id).and_then(|room| room.room.topic()).map(order);
-        if line.record.kind == Kind::TOPIC
-            && known.is_none_or(|known| known < order(&line.record))
-            && self.is_true(&line)
-        {
-            let (from, text) = (self.name_of(line.record.author), line.record.text());
-            if let Some(room) = self.rooms.get_mut(&id) {
-                room.room.set_topic(line.record);
-            }
-            self.notify(Event::Topic { room, from, text, changed: false });
-        }
-    }
-
-    fn handle_followed(&mut self, line: &PastLine, term: &str) {
-        let Ok(term) = term.parse::<Term>() else { return };
-        if self.terms.contains(&term) && !self.inside(&line.record.room) && self.is_true(line) {
-            self.show(&line.record, false, Some(term));
-        }
-    }
-
-    pub(super) fn show_run(&mut self, run: Vec<Record>) {
-        for record in run {
-            let key = (record.author, record.epoch, record.seq);
-            let shown = self.rooms.get_mut(&record.room).is_some_and(|room| room.shown_past.remove(&key));
-            if !shown {
-                self.show(&record, false, None);
-            }
-        }
-    }
-
-    pub(super) fn show(&mut self, record: &Record, historic: bool, followed: Option<Term>) {
-        // What this node said in an earlier run is kept for others, not told to itself.
-        if record.author == self.me && !historic {
-            return;
-        }
-        let from = self.name_of(record.author);
-        match (&record.room, record.kind) {
-            (RoomId::Public(room), Kind::TOPIC) => {
-                self.notify(Event::Topic { room: room.clone(), from, text: record.text(), changed: true });
-            }
-            (id, Kind::TEXT) => {
-                let place = match id {
-                    RoomId::Public(room) => Place::Room(room.clone()),
-                    RoomId::Pair(_) => Place::Person(self.name_of(self.me)),
-                };
-                let said = Said {
-                    place,
-                    from,
-                    id: record.author,
-                    epoch: record.epoch,
-                    seq: record.seq,
-                    sent_at_ms: record.sent_at_ms,
-                    text: record.text(),
-                    historic,
-                    followed,
-                };
-                let private = id.public().is_none();
-                self.notify(if private { Event::Private(said) } else { Event::Message(said) });
-            }
-            // A kind of a newer version: kept and passed on, not meant to be read.
-            _ => {}
         }
     }
 }
