@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::wire::{Epoch, NodeId, RoomName, Seq};
+use crate::wire::{Epoch, NodeId, Record, RoomName, Seq};
 
 use super::Term;
 
@@ -128,6 +128,31 @@ pub enum Event {
         /// `server_shutdown`, `quit`, `input_end`, or the code of the error before.
         reason: &'static str,
     },
+}
+
+impl Event {
+    /// A line of chat, in a room or to the node that is called `me`.
+    pub(super) fn said(
+        record: &Record,
+        from: String,
+        me: String,
+        historic: bool,
+        followed: Option<Term>,
+    ) -> Self {
+        let public = record.room.public().cloned();
+        let said = Said {
+            place: public.clone().map_or(Place::Person(me), Place::Room),
+            from,
+            id: record.author,
+            epoch: record.epoch,
+            seq: record.seq,
+            sent_at_ms: record.sent_at_ms,
+            text: record.text(),
+            historic,
+            followed,
+        };
+        if public.is_some() { Self::Message(said) } else { Self::Private(said) }
+    }
 }
 
 /// A line that somebody said.

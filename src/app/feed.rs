@@ -6,7 +6,7 @@ use std::{
     time::Instant,
 };
 
-use crate::wire::{Frame, LogKey, NodeId, RoomId, Seq};
+use crate::wire::{Frame, LogKey, NodeId, Record, RoomId, Seq};
 
 use super::{
     LinkId,
@@ -44,6 +44,18 @@ impl Feed {
     /// Whether a link is owed anything. Then nothing newer may be sent to it directly.
     pub(super) fn is_behind(&self, link: LinkId) -> bool {
         self.links.contains_key(&link)
+    }
+
+    /// Of those who are to hear a new record the ones to whom it can go at once; the others are owed it.
+    pub(super) fn direct(&mut self, mut audience: Vec<LinkId>, record: &Record) -> Vec<LinkId> {
+        audience.retain(|&link| {
+            let behind = self.is_behind(link);
+            if behind {
+                self.owe(link, record.log(), record.seq);
+            }
+            !behind
+        });
+        audience
     }
 
     /// A link is owed a log from `from` on.

@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use crate::{
     app::{
-        Change, Event, Now, Place, Said, SentState, history::age_ms, limits::ENTRIES_PER_FRAME,
-        log::Inserted, trouble::refusal,
+        Change, Event, Now, SentState, history::age_ms, limits::ENTRIES_PER_FRAME, log::Inserted,
+        trouble::refusal,
     },
     wire::{
         ErrorCode, Frame, Kind, LogKey, Member, Nick, NodeId, Notice, Pair, PastLine, Record, RoomId, Seq,
@@ -259,24 +259,9 @@ impl Client {
                 }
                 self.notify(Event::Topic { room, from, text, changed: true });
             }
-            (id, Kind::TEXT) => {
-                let place = match id {
-                    RoomId::Public(room) => Place::Room(room.clone()),
-                    RoomId::Pair(_) => Place::Person(self.nick.to_string()),
-                };
-                let said = Said {
-                    place,
-                    from,
-                    id: record.author,
-                    epoch: record.epoch,
-                    seq: record.seq,
-                    sent_at_ms: record.sent_at_ms,
-                    text: record.text(),
-                    historic,
-                    followed,
-                };
-                let private = id.public().is_none();
-                self.notify(if private { Event::Private(said) } else { Event::Message(said) });
+            (_, Kind::TEXT) => {
+                let me = self.nick.to_string();
+                self.notify(Event::said(record, from, me, historic, followed));
             }
             // A kind of a newer version: not meant to be read.
             _ => {}

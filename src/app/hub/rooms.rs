@@ -241,15 +241,7 @@ impl Hub {
     }
 
     fn fan_out(&mut self, audience: Vec<LinkId>, record: &Record) {
-        let mut direct = audience;
-        let feed = &mut self.feed;
-        direct.retain(|&link| {
-            let behind = feed.is_behind(link);
-            if behind {
-                feed.owe(link, record.log(), record.seq);
-            }
-            !behind
-        });
+        let direct = self.feed.direct(audience, record);
         self.send_all(direct, Frame::Record(record.clone()));
     }
 

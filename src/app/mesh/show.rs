@@ -1,7 +1,7 @@
 //! What the person at this peer gets to see, live or out of the past.
 
 use crate::{
-    app::{Event, Place, Said, Term},
+    app::{Event, Term},
     wire::{Kind, NodeId, PastLine, PublicKey, Record, RoomId, is_signed_by},
 };
 
@@ -85,24 +85,9 @@ impl Mesh {
             (RoomId::Public(room), Kind::TOPIC) => {
                 self.notify(Event::Topic { room: room.clone(), from, text: record.text(), changed: true });
             }
-            (id, Kind::TEXT) => {
-                let place = match id {
-                    RoomId::Public(room) => Place::Room(room.clone()),
-                    RoomId::Pair(_) => Place::Person(self.name_of(self.me)),
-                };
-                let said = Said {
-                    place,
-                    from,
-                    id: record.author,
-                    epoch: record.epoch,
-                    seq: record.seq,
-                    sent_at_ms: record.sent_at_ms,
-                    text: record.text(),
-                    historic,
-                    followed,
-                };
-                let private = id.public().is_none();
-                self.notify(if private { Event::Private(said) } else { Event::Message(said) });
+            (_, Kind::TEXT) => {
+                let me = self.name_of(self.me);
+                self.notify(Event::said(record, from, me, historic, followed));
             }
             // A kind of a newer version: kept and passed on, not meant to be read.
             _ => {}

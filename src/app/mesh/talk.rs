@@ -86,15 +86,8 @@ impl Mesh {
     }
 
     fn fan_out(&mut self, record: &Record) {
-        let mut direct = self.audience(&record.room);
-        let feed = &mut self.feed;
-        direct.retain(|&link| {
-            let behind = feed.is_behind(link);
-            if behind {
-                feed.owe(link, record.log(), record.seq);
-            }
-            !behind
-        });
+        let audience = self.audience(&record.room);
+        let direct = self.feed.direct(audience, record);
         if !direct.is_empty() {
             let frame = Frame::Record(record.clone());
             self.actions.push_back(crate::app::Action::Send { to: direct, frame });
