@@ -13,7 +13,7 @@ use crate::{
 use super::{Client, Phase, Stay};
 
 /// Names tried when nobody chose one: alice, alice2 … alice99.
-const MAX_TRIES: u32 = 99;
+pub(super) const MAX_TRIES: u32 = 99;
 
 impl Client {
     pub(super) fn handle_link_up(&mut self, link: LinkId, hello: &Hello) {

@@ -13,7 +13,7 @@ use crate::{
 use super::{Hub, HubRoom, Session};
 
 /// Names of people who left that a server remembers beside those who are here.
-const MAX_KNOWN: usize = 16_384;
+pub(super) const MAX_KNOWN: usize = 16_384;
 
 impl Hub {
     pub(super) fn handle_link_up(&mut self, link: LinkId, hello: Hello, address: IpAddr, now: Now) {

@@ -65,6 +65,11 @@ impl Book {
         self.entries.insert(addr, Entry::new(Some(node), false));
     }
 
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.entries.values().all(|entry| entry.is_self)
     }
@@ -163,3 +168,6 @@ impl Entry {
         pause
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,7 +20,7 @@ use crate::{
 use super::{Mesh, Missing, Wanted};
 
 /// Requests under way at a time.
-const MAX_WANTED: usize = 4_096;
+pub(super) const MAX_WANTED: usize = 4_096;
 
 /// How long after the last line digests are compared often.
 const LIVELY: Duration = Duration::from_secs(10);
