@@ -1,4 +1,4 @@
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use bytes::Bytes;
 
@@ -11,7 +11,7 @@ use crate::{
             MAX_LISTEN, MAX_NEIGHBOURS, MAX_PEERS_PER_FRAME, MAX_ROOMS_PER_NODE, MAX_TERMS, WANT_PATIENCE,
         },
     },
-    wire::{AckLevel, ErrorCode, HaveLog, Kind, Record, RecordHash, Scheme},
+    wire::{AckLevel, ErrorCode, HaveLog, Kind, Record, RecordHash, Scheme, Vector},
 };
 
 const LOOPBACK: Ipv4Addr = Ipv4Addr::LOCALHOST;
