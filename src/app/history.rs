@@ -35,3 +35,6 @@ pub(super) fn page_frames(room: &RoomId, lines: Vec<PastLine>) -> Vec<Frame> {
 pub(super) fn age_ms(age: Duration) -> u64 {
     u64::try_from(age.as_micros().div_ceil(1000)).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

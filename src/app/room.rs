@@ -42,7 +42,7 @@ pub struct Room {
     arrivals: VecDeque<(NodeId, Epoch, Seq)>,
     kept_records: usize,
     kept_bytes: usize,
-    /// Of records held back; an upper bound, as some leave by other ways than insertion.
+    /// Of records held back.
     held_bytes: usize,
     lamport: u64,
     topic: Option<Record>,
@@ -120,7 +120,7 @@ impl Room {
         let held_before = log.held_bytes();
         let inserted = log.insert(record, now);
         let held = log.held_bytes();
-        self.held_bytes = self.held_bytes.saturating_sub(held_before) + held;
+        self.held_bytes = self.held_bytes - held_before + held;
         if let Inserted::Next(run) = &inserted {
             self.note(run);
         }
@@ -134,7 +134,11 @@ impl Room {
 
     /// For this node the log begins at `seq`, if it was not begun. Returns what this puts in order.
     pub fn start_at(&mut self, author: NodeId, epoch: Epoch, seq: Seq, now: Instant) -> Vec<Record> {
-        let run = self.log_mut(author, epoch).map(|log| log.start_at(seq, now)).unwrap_or_default();
+        let Ok(log) = self.log_mut(author, epoch) else { return Vec::new() };
+        let held = log.held_bytes();
+        let run = log.start_at(seq, now);
+        let released = held - log.held_bytes();
+        self.held_bytes -= released;
         self.note(&run);
         run
     }
@@ -149,7 +153,10 @@ impl Room {
     ) -> (Option<(Seq, Seq)>, Vec<Record>) {
         let Ok(log) = self.log_mut(author, epoch) else { return (None, Vec::new()) };
         let before = (log.next().0 - log.floor().0, log.kept_bytes());
+        let held = log.held_bytes();
         let (hole, run) = log.skip_to(floor, now);
+        let released = held - log.held_bytes();
+        self.held_bytes -= released;
         if hole.is_some() {
             self.kept_records = self.kept_records.saturating_sub(usize::try_from(before.0).unwrap_or(0));
             self.kept_bytes = self.kept_bytes.saturating_sub(before.1);
@@ -195,6 +202,7 @@ impl Room {
     pub fn retain_author(&mut self, author: NodeId) {
         self.logs.retain(|(a, _), _| *a == author);
         self.kept_bytes = self.logs.values().map(Log::kept_bytes).sum();
+        self.held_bytes = self.logs.values().map(Log::held_bytes).sum();
         let records = |log: &Log| usize::try_from(log.next().0 - log.floor().0).unwrap_or(0);
         self.kept_records = self.logs.values().map(records).sum();
         self.sweep();
@@ -235,6 +243,7 @@ impl Room {
     fn drop_log(&mut self, key: (NodeId, Epoch)) {
         if let Some(log) = self.logs.remove(&key) {
             self.kept_bytes -= log.kept_bytes();
+            self.held_bytes -= log.held_bytes();
             self.kept_records -= usize::try_from(log.next().0 - log.floor().0).unwrap_or(0);
         }
     }
@@ -246,7 +255,10 @@ impl Room {
             self.arrivals.push_back((record.author, record.epoch, record.seq));
             self.kept_records += 1;
             self.kept_bytes += record.body.len();
-            self.enforce_share(record.author, record.epoch);
+        }
+        // A run is of one log, and in it already: all of it counts before any is let go of.
+        if let Some(first) = run.first() {
+            self.enforce_share(first.author, first.epoch);
         }
         let over = |room: &Self| room.kept_records > room.keep.records || room.kept_bytes > room.keep.bytes;
         while over(self) && self.forget_oldest() {}

@@ -101,4 +101,16 @@ mod tests {
         assert_eq!(Pins::open(&path).unwrap_err().kind(), io::ErrorKind::InvalidData);
         fs::remove_dir_all(&dir).unwrap();
     }
+    #[test]
+    fn are_as_many_pins_kept_as_the_limit_says_and_not_one_more() {
+        let (pins, a, b) = (Pins::default(), NodeId([1; 32]), NodeId([2; 32]));
+        let addr = |n: usize| SocketAddr::from(([10, 0, (n >> 8) as u8, n as u8], 1));
+        for n in 0..MAX_PINS {
+            assert_eq!(pins.check(addr(n), a), Pinned::New);
+        }
+        assert_eq!(pins.check(addr(MAX_PINS - 1), b), Pinned::Other(a), "the last is kept");
+        assert_eq!(pins.check(addr(MAX_PINS), a), Pinned::New);
+        assert_eq!(pins.check(addr(MAX_PINS), b), Pinned::New, "one more is not");
+        assert_eq!(pins.check(addr(0), b), Pinned::Other(a), "and none makes way");
+    }
 }

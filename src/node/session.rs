@@ -279,3 +279,6 @@ impl Pulse {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use ring::digest;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use super::{Epoch, LogKey, NodeId, RoomId, Seq};
 
@@ -44,9 +44,16 @@ pub struct Record {
     /// What the body is.
     pub kind: Kind,
     /// At most [`MAX_BODY_BYTES`].
+    #[serde(deserialize_with = "bounded")]
     pub body: Bytes,
     /// In a mesh always; on a star the proven link to the server stands for it.
     pub signature: Option<Signature>,
+}
+
+/// A longer one would fit the frame that it came in, but not every other that it is passed on in.
+fn bounded<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::Error> {
+    let body = Bytes::deserialize(deserializer)?;
+    if body.len() > MAX_BODY_BYTES { Err(D::Error::custom("the body is too long")) } else { Ok(body) }
 }
 
 /// The author's word for a record and its place.
@@ -106,5 +113,43 @@ impl Record {
         let mut half = [0; 16];
         half.iter_mut().zip(hash.as_ref()).for_each(|(to, from)| *to = *from);
         half
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{DecodeError, Frame, PastLine, PublicKey, decode, encode};
+
+    fn record(body: usize) -> Record {
+        let room = RoomId::Public("r".repeat(crate::wire::MAX_ROOM_BYTES).parse().unwrap());
+        Record {
+            room,
+            author: NodeId([1; 32]),
+            epoch: Epoch(u64::MAX),
+            seq: Seq(u64::MAX),
+            lamport: u64::MAX,
+            sent_at_ms: u64::MAX,
+            kind: Kind(u8::MAX),
+            body: vec![b'x'; body].into(),
+            signature: Some(Signature { prev: [0; 16], halves: ([0; 32], [0; 32]) }),
+        }
+    }
+
+    #[test]
+    fn is_a_body_at_the_limit_taken_and_one_past_it_refused() {
+        let longest = Frame::Record(record(MAX_BODY_BYTES));
+        assert_eq!(decode(&encode(&longest).unwrap()), Ok(longest));
+        let longer = encode(&Frame::Record(record(MAX_BODY_BYTES + 1))).unwrap();
+        assert_eq!(decode(&longer), Err(DecodeError::Malformed));
+    }
+
+    #[test]
+    fn does_the_longest_body_fit_every_frame_that_brings_it() {
+        let nick = "n".repeat(crate::wire::MAX_NICK_BYTES).parse().unwrap();
+        let line = PastLine { nick, key: Some(PublicKey([1; 32])), record: record(MAX_BODY_BYTES) };
+        let room = line.record.room.clone();
+        assert!(encode(&Frame::Page { room, lines: vec![line.clone()], last: true }).is_ok());
+        assert!(encode(&Frame::Followed { line, term: "t".repeat(64) }).is_ok());
     }
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use sayagain::{
     app::{
-        limits::{AUTHOR_SHARE, KEEP_RECORDS, MAX_EPOCHS},
+        limits::{AUTHOR_SHARE, KEEP_RECORDS, MAX_AUTHORS, MAX_EPOCHS, MAX_HELD, MAX_HELD_BYTES},
         log::Inserted,
         room::{Keep, Room},
     },
@@ -100,4 +100,80 @@ fn does_the_oldest_run_of_an_author_make_way() {
     room.insert(in_epoch(most + 1, 0), now).unwrap();
     assert!(room.log(author(1), Epoch(1)).is_none());
     assert_eq!(room.vector().len(), MAX_EPOCHS);
+}
+
+fn early(by: u8, seq: u64, bytes: usize) -> Record {
+    said(by, seq, &"x".repeat(bytes))
+}
+
+#[test]
+fn are_as_many_bytes_held_back_as_the_limit_says_and_not_one_more() {
+    let (now, mut room) = (start(), room(Keep::ALL));
+    let part = MAX_HELD_BYTES / 64;
+    for by in 0..64 {
+        assert_eq!(room.insert(early(by, 1, part), now), Ok(Inserted::Held), "{by}");
+    }
+    assert_eq!(room.insert(early(64, 1, 1), now), Ok(Inserted::Overflow));
+    let filled = room.insert(early(0, 0, 1), now);
+    assert!(matches!(filled, Ok(Inserted::Next(run)) if run.len() == 2), "what is held stays");
+    assert_eq!(room.insert(early(64, 1, part), now), Ok(Inserted::Held), "there is room again");
+}
+
+/// What leaves by other ways than the record that was missing counts no longer.
+#[test]
+fn is_there_room_to_hold_back_again_however_it_was_left() {
+    let (now, mut room) = (start(), room(Keep::NOTHING));
+    let part = MAX_HELD_BYTES / MAX_HELD;
+    for round in 0..8 {
+        let first = round * 1_000;
+        for seq in 0..MAX_HELD as u64 {
+            assert_eq!(
+                room.insert(early(1, first + 1 + seq, part), now),
+                Ok(Inserted::Held),
+                "{round}: {seq}"
+            );
+        }
+        let (_, run) = room.skip_to(author(1), Epoch(1), Seq(first + 1_000), now);
+        assert!(run.is_empty());
+    }
+    for by in 2..10 {
+        for seq in 1..=MAX_HELD as u64 {
+            assert_eq!(room.insert(early(by, seq, part), now), Ok(Inserted::Held), "{by}: {seq}");
+        }
+        assert_eq!(room.start_at(author(by), Epoch(1), Seq(1), now).len(), MAX_HELD);
+    }
+    for seq in 1..=MAX_HELD as u64 {
+        assert_eq!(room.insert(early(20, seq, part), now), Ok(Inserted::Held), "{seq}");
+    }
+    room.retain_author(author(1));
+    assert_eq!(room.insert(early(21, 1, 1), now), Ok(Inserted::Held));
+}
+
+#[test]
+fn does_an_author_of_whom_nothing_is_kept_make_way_and_nobody_else() {
+    let (now, mut room) = (start(), room(Keep::ALL));
+    let most = MAX_AUTHORS * MAX_EPOCHS;
+    let by = |n: usize| {
+        let mut record = said(0, 0, "");
+        record.author.0[..8].copy_from_slice(&(n as u64).to_be_bytes());
+        record
+    };
+    // The first logs push out nobody: as many records are kept as there may be.
+    (0..most).for_each(|n| assert!(room.insert(by(n), now).is_ok(), "{n}"));
+    assert_eq!(room.vector().len(), most);
+    (most..most + KEEP_RECORDS).for_each(|n| assert!(room.insert(by(n), now).is_ok(), "{n}"));
+    assert_eq!(room.vector().len(), most, "each past the limit in the place of another");
+    assert!(room.log(by(most + KEEP_RECORDS - 1).author, Epoch(1)).is_some());
+}
+
+/// A client keeps nothing: a run that came at once is counted before it is let go of.
+#[test]
+fn is_a_run_let_go_of_as_a_whole_where_nothing_is_kept() {
+    let (now, mut room) = (start(), room(Keep::NOTHING));
+    fill(&mut room, 1, 0..1, "x", now);
+    for seq in (1..5).rev() {
+        assert_eq!(room.insert(said(2, seq, "x"), now), Ok(Inserted::Held));
+    }
+    assert!(matches!(room.insert(said(2, 0, "x"), now), Ok(Inserted::Next(run)) if run.len() == 5));
+    assert_eq!((room.kept_bytes(), floor(&room, 2)), (0, Seq(5)));
 }

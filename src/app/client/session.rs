@@ -7,7 +7,7 @@ use crate::{
         Action, DialError, Event, LinkEnd, LinkId, LinkState, Now, Outcome,
         trouble::{self, refusal},
     },
-    wire::{ByeReason, ErrorCode, Frame, Hello, Kind, Nick, Role, RoomId},
+    wire::{ByeReason, ErrorCode, Frame, Hello, Kind, MAX_BODY_BYTES, Nick, Role, RoomId},
 };
 
 use super::{Client, Phase, Stay};
@@ -46,7 +46,8 @@ impl Client {
 
     fn handle_welcome(&mut self, link: LinkId, nick: Nick, max_message_bytes: u32, now: Now) {
         self.nick = nick;
-        self.max_message_bytes = usize::try_from(max_message_bytes).unwrap_or(usize::MAX);
+        let max = usize::try_from(max_message_bytes).unwrap_or(usize::MAX);
+        self.max_message_bytes = max.min(MAX_BODY_BYTES);
         self.phase = Phase::Up(link);
         if !self.was_up {
             self.begin_to_hear(now.instant);

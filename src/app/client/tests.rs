@@ -6,7 +6,7 @@ use crate::{
         Command, DialError, LinkEnd, LinkState, Said, SentState,
         limits::{MAX_HISTORY, MAX_LOOKUPS, MAX_ROOMS_PER_NODE, MAX_TERMS, WINDOW},
     },
-    wire::{AckLevel, ErrorCode, Kind, LogKey, Record, Scheme, Seq},
+    wire::{AckLevel, ErrorCode, Kind, LogKey, MAX_BODY_BYTES, Record, Scheme, Seq},
 };
 
 const KEY: PublicKey = PublicKey([1; 32]);
@@ -226,6 +226,19 @@ fn is_a_message_past_the_limit_of_the_server_refused_here() {
     desk.asks(Command::Tell { to: to.clone(), text: text(MAX_BYTES) });
     assert_eq!(desk.refusals(), (vec![], 1));
     desk.asks(Command::Tell { to, text: text(MAX_BYTES + 1) });
+    assert_eq!(desk.refusals(), (vec!["message_too_long"], 0));
+}
+
+/// A line that fits no record could never be sent, and would be in the way of all that follow.
+#[test]
+fn is_a_server_believed_that_takes_more_than_a_record_holds() {
+    let mut desk = Desk::joined();
+    desk.hears(Frame::Welcome { nick: nick("alice"), max_message_bytes: u32::MAX });
+    desk.hears(joined(0));
+    desk.done();
+    desk.asks(Command::Say("x".repeat(MAX_BODY_BYTES)));
+    assert_eq!(desk.refusals(), (vec![], 1));
+    desk.asks(Command::Say("x".repeat(MAX_BODY_BYTES + 1)));
     assert_eq!(desk.refusals(), (vec!["message_too_long"], 0));
 }
 

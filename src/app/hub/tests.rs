@@ -59,6 +59,9 @@ fn record(by: u32, room: RoomId, seq: u64, body: impl Into<Bytes>) -> Record {
     Record { room, author, epoch, seq, lamport: seq.0 + 1, sent_at_ms: 0, kind, body, signature: None }
 }
 
+type Sent = Vec<(LinkId, Frame)>;
+type Closed = Vec<(LinkId, ByeReason)>;
+
 /// A server whose client `n` has key `n`, and link `n` unless it comes again.
 struct Star {
     hub: Hub,
@@ -116,7 +119,7 @@ impl Star {
     }
 
     /// All that was sent since the last time, and which links were closed.
-    fn done(&mut self) -> (Vec<(LinkId, Frame)>, Vec<(LinkId, ByeReason)>) {
+    fn done(&mut self) -> (Sent, Closed) {
         let (mut sent, mut closed) = (Vec::new(), Vec::new());
         while let Some(action) = self.hub.poll_action() {
             match action {
@@ -128,7 +131,7 @@ impl Star {
         (sent, closed)
     }
 
-    fn heard(&mut self) -> Vec<(LinkId, Frame)> {
+    fn heard(&mut self) -> Sent {
         self.done().0
     }
 

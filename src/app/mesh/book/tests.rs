@@ -75,9 +75,9 @@ fn is_an_address_ever_dropped_because_it_failed() {
     for (given, cap) in [(true, RETRY_CAP_GIVEN), (false, RETRY_CAP_LEARNED)] {
         let (mut book, mut now, mut rng) = (Book::default(), begin(), rng());
         if given {
-            book.give(addr(1))
+            book.give(addr(1));
         } else {
-            book.learn(addr(1), node(1))
+            book.learn(addr(1), node(1));
         }
         let mut longest = Duration::ZERO;
         for _ in 0..500 {
