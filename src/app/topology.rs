@@ -86,7 +86,9 @@ pub struct LinkEnd {
 /// Why a dial came to nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DialError {
-    /// Nobody answered, or not as a node; worth another try.
+    /// Nobody answered in time, or the link broke before it was up: a bad link may do that.
+    NoAnswer(Trouble),
+    /// The answer was that there is no node; later there may be.
     Unreachable(Trouble),
     /// Another key than the pinned one answered.
     IdentityChanged(Trouble),
@@ -98,7 +100,10 @@ impl DialError {
     /// What to tell people.
     pub const fn trouble(&self) -> &Trouble {
         match self {
-            Self::Unreachable(trouble) | Self::IdentityChanged(trouble) | Self::Refused(trouble) => trouble,
+            Self::NoAnswer(trouble)
+            | Self::Unreachable(trouble)
+            | Self::IdentityChanged(trouble)
+            | Self::Refused(trouble) => trouble,
         }
     }
 }

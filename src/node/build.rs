@@ -16,7 +16,7 @@ use crate::{
         limits::{HISTORY_ON_JOIN, Limits},
     },
     transport::{KeyError, Keys, Listener, Security, TcpTransport, Transport},
-    wire::{Addr, BadName, Nick, RoomName, Scheme},
+    wire::{Addr, BadName, MAX_BODY_BYTES, Nick, RoomName, Scheme},
 };
 
 use super::{
@@ -189,10 +189,11 @@ impl Node {
         self
     }
 
-    /// What the node can take.
+    /// What the node can take; a message no longer than [`MAX_BODY_BYTES`].
     #[must_use]
-    pub const fn limits(mut self, limits: Limits) -> Self {
-        self.limits = limits;
+    pub fn limits(mut self, limits: Limits) -> Self {
+        let max_message_bytes = limits.max_message_bytes.min(MAX_BODY_BYTES);
+        self.limits = Limits { max_message_bytes, ..limits };
         self
     }
 

@@ -95,13 +95,15 @@ fn dial_error(addr: Addr, error: &LinkError) -> DialError {
     let at = addr.socket;
     let unreachable =
         |code, message: String, hint: &str| DialError::Unreachable(Trouble::new(code, message, hint));
+    let no_answer =
+        |code, message: String, hint: &str| DialError::NoAnswer(Trouble::new(code, message, hint));
     match error {
         LinkError::NothingListens => unreachable(
             "nothing_listens",
             format!("nothing listens on {addr}"),
             "the server is not running or uses another port; its first line says which",
         ),
-        LinkError::Unreachable(_) => unreachable(
+        LinkError::Unreachable(_) => no_answer(
             "unreachable",
             format!("no answer from {at}"),
             "wrong address, machine off, or a firewall that drops",
@@ -122,7 +124,7 @@ fn dial_error(addr: Addr, error: &LinkError) -> DialError {
             "update the older of the two programs",
         )),
         LinkError::TooLong { .. } | LinkError::Handshake(_) | LinkError::Closed(_) | LinkError::Lost(_) => {
-            unreachable(
+            no_answer(
                 "unreachable",
                 format!("the link to {at} broke before it was up: {error}"),
                 "is that a sayagain node? its log (-v) may say more",

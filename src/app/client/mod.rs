@@ -108,6 +108,8 @@ pub struct Client {
     /// Which of the server's addresses is dialled.
     turn: usize,
     was_up: bool,
+    /// Dials without an answer since the start.
+    unanswered: u32,
     backoff: Backoff,
     rng: ChaCha12Rng,
     started: Option<Instant>,
@@ -138,6 +140,7 @@ impl Client {
             phase: Phase::Dialing,
             turn: 0,
             was_up: false,
+            unanswered: 0,
             backoff: Backoff::new(RETRY_BASE, RETRY_CAP),
             rng: ChaCha12Rng::from_seed(config.seed),
             started: None,

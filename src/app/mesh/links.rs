@@ -70,7 +70,8 @@ impl Mesh {
         hello: &Hello,
         addr: SocketAddr,
     ) -> Result<(), (ByeReason, ErrorCode, String)> {
-        let open = || self.links.values().filter(|neighbour| !neighbour.closing);
+        // A second link to somebody who is here takes no place: one of the two will go.
+        let open = || self.links.values().filter(|neighbour| !neighbour.closing && neighbour.node != node);
         if node == self.me {
             return Err((ByeReason::Duplicate, ErrorCode::Other, "that is this node itself".into()));
         }
