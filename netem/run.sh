@@ -143,7 +143,9 @@ wait_for() {
 # --- The same, inside user-mode-linux ---------------------------------------
 
 remove_kernel() {
-    [[ -z $running ]] || kill -KILL -- "-$running" 2>/dev/null || true
+    if [[ -n $running ]]; then
+        { kill -KILL -- "-$running" && wait "$running"; } 2>/dev/null || true
+    fi
     rm -rf -- "$scratch"
 }
 
@@ -165,7 +167,7 @@ run_in_uml() {
 
     # The host's files are its root; console 1 is our stdout, 2 our stderr.
     LD_PRELOAD=$preload setsid linux.uml mem="${NETEM_MEMORY:-1G}" quiet \
-        root=/dev/root rootfstype=hostfs rootflags=/ rw con=null \
+        uml_dir="$scratch" root=/dev/root rootfstype=hostfs rootflags=/ rw con=null \
         con0=null,fd:1 con1=null,fd:3 con2=null,fd:4 \
         init=/bin/bash -- "$scratch/init" 3>&1 4>&2 >"$scratch/boot" 2>&1 </dev/null &
     wait_for $! || true
