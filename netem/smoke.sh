@@ -51,7 +51,8 @@ verdict() {
     }
 }
 
-# --reconnect: at 30 % about one first dial in ten takes longer than its 5 s.
+# --reconnect: at 30 % some first dials take longer than the time they have,
+# and without it that is the end.
 star() {
     ip netns exec "$NETEM_A" "$node" --role server --listen "$NETEM_ADDR_A:4224" \
         --data-dir "$work/server" >"$work/server.out" 2>"$work/server.err" &
