@@ -23,7 +23,9 @@ pub(super) fn page_frames(room: &RoomId, lines: Vec<PastLine>) -> Vec<Frame> {
             bytes = 0;
         }
         bytes += len;
-        pages.last_mut().into_iter().for_each(|page| page.push(line.clone()));
+        if let Some(page) = pages.last_mut() {
+            page.push(line);
+        }
     }
     let last = pages.len() - 1;
     let frame = |(i, lines)| Frame::Page { room: room.clone(), lines, last: i == last };

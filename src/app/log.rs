@@ -81,6 +81,11 @@ impl Log {
         self.held.clear();
     }
 
+    /// Records kept.
+    pub fn kept_records(&self) -> usize {
+        self.kept.len()
+    }
+
     /// Bytes of the bodies kept.
     pub const fn kept_bytes(&self) -> usize {
         self.kept_bytes

@@ -86,7 +86,7 @@ impl Room {
 
     /// The topic as somebody else proved it; the caller has checked that it is newer.
     pub fn set_topic(&mut self, record: Record) {
-        self.lamport = self.lamport.max(record.lamport);
+        self.witness(record.lamport);
         self.topic = Some(record);
     }
 
@@ -152,13 +152,13 @@ impl Room {
         now: Instant,
     ) -> (Option<(Seq, Seq)>, Vec<Record>) {
         let Ok(log) = self.log_mut(author, epoch) else { return (None, Vec::new()) };
-        let before = (log.next().0 - log.floor().0, log.kept_bytes());
+        let before = (log.kept_records(), log.kept_bytes());
         let held = log.held_bytes();
         let (hole, run) = log.skip_to(floor, now);
         let released = held - log.held_bytes();
         self.held_bytes -= released;
         if hole.is_some() {
-            self.kept_records = self.kept_records.saturating_sub(usize::try_from(before.0).unwrap_or(0));
+            self.kept_records = self.kept_records.saturating_sub(before.0);
             self.kept_bytes = self.kept_bytes.saturating_sub(before.1);
         }
         self.note(&run);
@@ -203,8 +203,7 @@ impl Room {
         self.logs.retain(|(a, _), _| *a == author);
         self.kept_bytes = self.logs.values().map(Log::kept_bytes).sum();
         self.held_bytes = self.logs.values().map(Log::held_bytes).sum();
-        let records = |log: &Log| usize::try_from(log.next().0 - log.floor().0).unwrap_or(0);
-        self.kept_records = self.logs.values().map(records).sum();
+        self.kept_records = self.logs.values().map(Log::kept_records).sum();
         self.sweep();
     }
 
@@ -244,13 +243,13 @@ impl Room {
         if let Some(log) = self.logs.remove(&key) {
             self.kept_bytes -= log.kept_bytes();
             self.held_bytes -= log.held_bytes();
-            self.kept_records -= usize::try_from(log.next().0 - log.floor().0).unwrap_or(0);
+            self.kept_records -= log.kept_records();
         }
     }
 
     fn note(&mut self, run: &[Record]) {
         for record in run {
-            self.lamport = self.lamport.max(record.lamport);
+            self.witness(record.lamport);
             self.note_topic(record);
             self.arrivals.push_back((record.author, record.epoch, record.seq));
             self.kept_records += 1;
@@ -289,8 +288,7 @@ impl Room {
             return;
         }
         while let Some(log) = self.logs.get(&(author, epoch)) {
-            let records = usize::try_from(log.next().0 - log.floor().0).unwrap_or(usize::MAX);
-            let over = records > self.keep.records / AUTHOR_SHARE
+            let over = log.kept_records() > self.keep.records / AUTHOR_SHARE
                 || log.kept_bytes() > self.keep.bytes / AUTHOR_SHARE;
             let full = self.kept_records >= self.keep.records || self.kept_bytes >= self.keep.bytes;
             let floor = log.floor();

@@ -201,10 +201,11 @@ impl Driver {
                 self.stop_by.get_or_insert_with(|| Instant::now() + STOP_TIMEOUT);
                 self.input(Input::Command(command));
             }
-            command => {
+            Command::Rename(_) => {
                 self.input(Input::Command(command));
                 self.hello.send_replace(hello_bytes(&*self.topology));
             }
+            command => self.input(Input::Command(command)),
         }
     }
 
@@ -217,11 +218,19 @@ impl Driver {
             Post::Down { link, end } => {
                 self.links.remove(&link);
                 self.input(Input::LinkDown { link, end });
+                self.sweep_tasks();
             }
             Post::Room { link } => self.input(Input::LinkRoom { link }),
             Post::Frame { link, frame } => self.input(Input::Frame { link, frame }),
-            Post::DialFailed { addr, error } => self.input(Input::DialFailed { addr, error }),
+            Post::DialFailed { addr, error } => {
+                self.input(Input::DialFailed { addr, error });
+                self.sweep_tasks();
+            }
         }
+    }
+
+    /// Dials and links that have ended.
+    fn sweep_tasks(&mut self) {
         while self.tasks.try_join_next().is_some() {}
     }
 
@@ -286,7 +295,7 @@ impl Driver {
                 continue;
             }
             if lane.class == Class::Control {
-                self.refuse_control(*link, frame);
+                self.cut(*link);
             } else {
                 self.refused.entry(*link).or_default().push(frame.clone());
             }
@@ -294,10 +303,7 @@ impl Driver {
     }
 
     /// A link that cannot even take what steers it is cut.
-    fn refuse_control(&self, link: LinkId, frame: &Frame) {
-        if matches!(frame, Frame::Ping { .. }) {
-            return;
-        }
+    fn cut(&self, link: LinkId) {
         if let Some(handle) = self.links.get(&link) {
             debug!(link = link.0, "the link is cut: it reads too slowly");
             handle.outbox.close(ByeReason::Other, "read too slowly".into());

@@ -235,7 +235,8 @@ impl Mesh {
         if self.quitting || self.finish_by.is_none() {
             return;
         }
-        let hopeful = self.book.is_hopeful(|node| self.link_of(node).is_some());
+        let linked = self.linked();
+        let hopeful = self.book.is_hopeful(|node| linked.contains(&node));
         let settled = self.settled_at().is_none_or(|at| at <= now);
         if !hopeful && settled && self.undelivered().is_empty() {
             self.quit();

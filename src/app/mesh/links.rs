@@ -1,6 +1,7 @@
 //! Links to other members: which to keep of two, whom to tell of whom, and when to dial.
 
 use std::{
+    collections::BTreeSet,
     net::SocketAddr,
     time::{Duration, Instant},
 };
@@ -258,12 +259,16 @@ impl Mesh {
         }
     }
 
+    /// The nodes to which there is a link.
+    pub(super) fn linked(&self) -> BTreeSet<NodeId> {
+        self.links.values().filter(|neighbour| !neighbour.closing).map(|neighbour| neighbour.node).collect()
+    }
+
     pub(super) fn dial_due(&mut self, now: Instant) {
         if self.quitting || self.over {
             return;
         }
-        let linked: std::collections::BTreeSet<NodeId> =
-            self.links.values().filter(|n| !n.closing).map(|n| n.node).collect();
+        let linked = self.linked();
         for addr in self.book.due(now, |node| linked.contains(&node)) {
             self.actions.push_back(Action::Dial(addr));
         }

@@ -348,7 +348,8 @@ impl Topology for Mesh {
         if self.over {
             return None;
         }
-        let redial = self.book.next_due(|node| self.link_of(node).is_some());
+        let linked = self.linked();
+        let redial = self.book.next_due(|node| linked.contains(&node));
         let wanted = self.wanted.values().map(|wanted| wanted.until).min();
         let missing = self.missing.values().map(|missing| missing.until).min();
         let looked = |&at: &Instant| self.looked_at.is_none_or(|looked| looked < at);
