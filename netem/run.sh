@@ -9,6 +9,7 @@ set -euo pipefail
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 readonly here
 readonly a=sayagain-a b=sayagain-b router=sayagain-r
+readonly udp_header=28 # bytes, IPv4's included
 
 die() {
     printf 'netem: %s\n' "$1" >&2
@@ -21,25 +22,74 @@ need() {
 
 # --- The profile ------------------------------------------------------------
 
+# For tc a burst is so many packets, not so long: the milliseconds one packet
+# stands for.
+readonly packet_ms=${NETEM_PACKET_MS:-1}
+
+# Three lines: for each direction RATE BURST MTU NETEM..., and what is left out.
 # shellcheck disable=SC2016 # jq's variables
-readonly check='
-    def fields: ["delay_ms", "jitter_ms", "loss_percent", "rate_mbit", "reorder_percent",
-        "duplicate_percent"];
-    (keys - fields) as $unknown
-    | if $unknown != [] then error("unknown field " + $unknown[0]) else . end
-    | [.[fields[]] // 0]
-    | if all(type == "number" and . >= 0) then . else error("not a number from 0 up") end
-    | if .[1] > .[0] then error("jitter_ms over delay_ms") else . end
-    | if .[4] > 0 and .[0] == 0 then error("reorder_percent needs a delay_ms") else . end
-    | if .[2] > 100 or .[4] > 100 or .[5] > 100 then error("over 100 percent") else . end
-    | @tsv'
+readonly translate='
+    def fail($when; $why): if $when then error($why) else . end;
+    def known($names): (keys - $names) as $unknown
+        | fail($unknown != []; "unknown field \($unknown[0])");
+    def numbers: all(.[]; type == "number" and . >= 0) as $ok
+        | fail($ok | not; "not a number from 0 up");
+    def fields: ["delay_ms", "jitter_ms", "loss_percent", "burst_ms", "reorder_percent",
+        "reorder_ms", "duplicate_percent", "corrupt_percent", "truncate_percent", "rate_mbit",
+        "queue_ms", "queue_kbytes", "mtu", "rebind_every_ms"];
+    def said: with_entries(select(.value != null));
+
+    def checked:
+        known(fields + ["jitter_order", "blackouts"])
+        | (.blackouts // {} | said | known(["every_ms", "length_ms", "first_ms"]) | numbers) as $out
+        | (del(.jitter_order, .blackouts) | numbers) as $stated
+        | fail(.jitter_order // "keep" | IN("keep", "reorder") | not; "jitter_order: keep or reorder")
+        | fail(has("queue_ms") and has("queue_kbytes"); "queue_ms and queue_kbytes")
+        | fail(any(to_entries[]; (.key | endswith("_percent")) and .value > 100); "over 100 percent")
+        | fail(.mtu // 1 | . < 1 or . > 65507 or . != floor; "mtu: a whole number from 1 to 65507")
+        | ([fields[] | {key: ., value: 0}] | from_entries) + .
+        | fail(.jitter_ms > .delay_ms; "jitter_ms over delay_ms")
+        | fail(.reorder_ms > .delay_ms; "reorder_ms over delay_ms")
+        | fail(.reorder_percent > 0 and .delay_ms == 0; "reorder_percent needs a delay_ms")
+        | . + {stated: ($stated | keys), blackouts: ($out.length_ms // 0)};
+
+    def loss: .loss_percent as $lost | (100 - $lost) as $kept
+        | if .burst_ms == 0 or $lost == 0 or $kept == 0 then "loss \($lost)%"
+          else ([1, $packet / .burst_ms, $kept / $lost] | min) as $ends
+            | "loss gemodel \(100 * $ends * $lost / $kept)% \(100 * $ends)%" end;
+
+    # In packets of 1500 bytes: what is under way, and the queue.
+    def limit: (.rate_mbit / 12) as $per_ms
+        | if .rate_mbit == 0 then 100000 else $per_ms * .delay_ms
+            + if .stated | index("queue_ms") then $per_ms * .queue_ms
+              elif .stated | index("queue_kbytes") then .queue_kbytes / 1.5
+              else [100, $per_ms * 2 * .delay_ms] | max end
+            | ceil + 1 end;
+
+    def netem: "limit \(limit) delay \(.delay_ms)ms \(.jitter_ms)ms \(loss)"
+        + " duplicate \(.duplicate_percent)% corrupt \(.corrupt_percent)%"
+        + if .reorder_percent > 0 then " reorder \(.reorder_percent)%" else "" end
+        # A rate of its own, however high, makes netem keep the order.
+        + if .jitter_order == "keep" and .jitter_ms > 0 then " rate 100gbit" else "" end;
+
+    def left_out: ["blackouts", "truncate_percent", "rebind_every_ms",
+        (select(.reorder_percent > 0) | "reorder_ms")] - [to_entries[] | select(.value == 0) | .key];
+
+    fail(type != "object"; "not an object") | said
+    | (.back // {} | said) as $back | del(.back)
+    | [., (if $back | has("queue_ms") or has("queue_kbytes") then del(.queue_ms, .queue_kbytes)
+           else . end) + $back]
+    | map(checked)
+    | (.[] | "\(.rate_mbit) \([3028, .rate_mbit * 125 | ceil] | max) \(.mtu) \(netem)"),
+      (map(left_out) | add | unique | join(", "))'
 
 read_profile() {
-    local file=$1 fields
+    local file=$1 text words
     [[ $file == */* || $file == *.json ]] || file=$here/profiles/$file.json
     [[ -r $file ]] || die "no profile $1 (there are: $(profiles))"
-    fields=$(jq -r "$check" "$file") || die "$file is no profile"
-    read -r delay jitter loss rate reorder duplicate <<<"$fields"
+    text=$(jq -r --argjson packet "$packet_ms" "$translate" "$file") || die "$file is no profile"
+    mapfile -t words <<<"$text"
+    forth=${words[0]} back=${words[1]} left_out=${words[2]:-}
 }
 
 profiles() {
@@ -55,30 +105,33 @@ has_netem() {
         'ip link add x0 type veth peer name x1 && tc qdisc add dev x0 root netem' 2>/dev/null
 }
 
-# A packet goes straight to the router, which delays and loses it on the way
-# out: on the sender's own device, losses would be local and TCP would know.
+# shape DEVICE NETWORK RATE BURST MTU NETEM...: what the router does to a packet
+# on its way out. On the sender's own device, losses would be local and TCP
+# would know.
 shape() {
-    local device=$1 netem burst limit=100000
-    netem=(netem delay "${delay}ms" "${jitter}ms" loss "$loss%" duplicate "$duplicate%")
-    [[ $reorder == 0 ]] || netem+=(reorder "$reorder%")
+    local device=$1 net=$2 rate=$3 burst=$4 mtu=$5
+    shift 5
+    # The route's, not the device's: that would hold for the other direction too.
+    if ((mtu > 0 && mtu + udp_header < 1500)); then
+        ip -n "$router" route replace "$net.0/24" dev "$device" src "$net.2" mtu $((mtu + udp_header))
+    fi
     if [[ $rate == 0 ]]; then
-        tc -n "$router" qdisc add dev "$device" root "${netem[@]}" limit "$limit"
+        tc -n "$router" qdisc add dev "$device" root netem "$@"
         return
     fi
-    # What is under way, and one round trip of queue. The rate is tbf's work:
-    # netem's own would put back in order what the jitter reorders.
-    limit=$(jq -n "[100, $rate * 1000 * 3 * $delay / 8 / 1500 | ceil] | max")
-    burst=$(jq -n "[3028, $rate * 125 | ceil] | max")
-    # tbf asks for a limit of its own and hands it to the queue it starts with,
-    # which netem replaces.
+    # The rate is tbf's work: netem's own would put back in order what the jitter
+    # reorders. tbf asks for a limit of its own and hands it to the queue it
+    # starts with, which netem replaces.
     tc -n "$router" qdisc add dev "$device" root handle 1: \
         tbf rate "${rate}mbit" burst "$burst" limit 1000000
-    tc -n "$router" qdisc add dev "$device" parent 1:1 handle 2: "${netem[@]}" limit "$limit"
+    tc -n "$router" qdisc add dev "$device" parent 1:1 handle 2: netem "$@"
 }
 
-# end NAMESPACE NUMBER: joins a namespace to the router, as 10.64.NUMBER.1.
+# end NAMESPACE NUMBER SHAPE...: joins a namespace to the router, as
+# 10.64.NUMBER.1; what goes there is shaped so.
 end() {
     local name=$1 net=10.64.$2 device=to-${1#sayagain-} mac=02:00:00:00:0$2
+    shift 2
     ip -n "$name" link add to-r address "$mac:01" type veth \
         peer name "$device" address "$mac:02" netns "$router"
     ip -n "$name" address add "$net.1/24" dev to-r
@@ -92,7 +145,7 @@ end() {
     ip -n "$name" neighbour replace "$net.2" lladdr "$mac:02" dev to-r nud permanent
     ip -n "$router" neighbour replace "$net.1" lladdr "$mac:01" dev "$device" nud permanent
     ip -n "$name" route add default via "$net.2"
-    shape "$device"
+    shape "$device" "$net" "$@"
 }
 
 made=()
@@ -123,8 +176,12 @@ run_directly() {
         ip -n "$name" link set lo up
     done
     ip netns exec "$router" sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward'
-    end "$a" 1
-    end "$b" 2
+    # shellcheck disable=SC2086 # one word an argument
+    {
+        end "$a" 1 $back
+        end "$b" 2 $forth
+    }
+    [[ -z $left_out ]] || printf 'netem: %s: left out: %s\n' "$profile" "$left_out" >&2
 
     NETEM_PROFILE=$profile NETEM_A=$a NETEM_B=$b NETEM_ROUTER=$router \
         NETEM_ADDR_A=10.64.1.1 NETEM_ADDR_B=10.64.2.1 "$@" <&0 &

@@ -7,6 +7,7 @@
 mod error;
 pub mod framing;
 mod halves;
+pub mod impair;
 mod inbox;
 mod lane;
 mod link;

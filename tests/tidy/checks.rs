@@ -26,7 +26,7 @@ const PURE: [&str; 10] = [
     "transport/framing.rs",
     "transport/lane.rs",
     "transport/error.rs",
-    "transport/impair.rs",
+    "transport/impair/",
     "transport/udp/proto/",
     "gateway/dialect/",
     "ui/clean.rs",
