@@ -4,6 +4,7 @@
 //! A transport is one file that implements [`Transport`], [`Listener`], [`LinkTx`] and [`LinkRx`], and
 //! passes the conformance suite in `tests/transport.rs`.
 
+mod by_name;
 mod error;
 pub mod framing;
 mod halves;
@@ -21,6 +22,7 @@ use std::{fmt, io, net::SocketAddr};
 use async_trait::async_trait;
 use bytes::Bytes;
 
+pub use by_name::{by_name, names};
 pub use error::{By, CloseCode, CloseReason, LinkError, Undelivered};
 pub use inbox::INBOX_BYTES;
 pub use lane::{Class, Lane};
@@ -46,7 +48,7 @@ pub trait Transport: fmt::Debug + Send + Sync + 'static {
     async fn listen(&self, addr: SocketAddr) -> io::Result<Box<dyn Listener>>;
 
     /// Makes a link to `addr`. Ends within [`HANDSHAKE_TIMEOUT`] of an answer, and gives up after
-    /// the transport's own patience without one.
+    /// the transport's own patience without one. A dropped future makes no link.
     async fn dial(&self, addr: SocketAddr) -> Result<Link, LinkError>;
 }
 
@@ -134,6 +136,13 @@ pub trait LinkRx: fmt::Debug + Send {
     /// # Errors
     /// [`LinkError::Lost`] when the link ended without a close, after what arrived whole before.
     async fn recv(&mut self) -> Result<Option<Bytes>, LinkError>;
+
+    /// A message that is here already, without saying that the one before is done with: so several are
+    /// taken, done with together, and only then [`recv`](Self::recv) says so. `None` tells nothing about
+    /// the link; a transport that always answers so is a correct one.
+    fn try_recv(&mut self) -> Option<Bytes> {
+        None
+    }
 }
 
 /// Counters of one link.
