@@ -7,8 +7,10 @@ mod dial;
 mod driver;
 mod identity;
 mod lanes;
+mod listen;
 mod outbox;
 mod pins;
+mod race;
 mod session;
 
 use tokio::sync::{mpsc, oneshot, watch};
@@ -16,7 +18,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::app::{Command, Event, Outcome};
 
 pub use build::{Node, StartError};
-pub use dial::MAX_GREETING;
+pub use dial::{MAX_GREETING, dial_error};
 pub use driver::STOP_TIMEOUT;
 pub use identity::{Identity, IdentityError, random_seed};
 pub use outbox::OUTBOX_CONTROL_FRAMES;
