@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use crate::app::Trouble;
+use crate::{app::Trouble, wire::Scheme};
 
 use super::*;
 
@@ -43,6 +43,7 @@ fn what_is_a_node_without_options() {
     let server = resolve(RoleName::Server, &Options::default()).unwrap();
     let expected = ServerSettings {
         listen: "127.0.0.1:4224".parse().unwrap(),
+        transports: vec![Scheme::Tcp],
         history: History::Memory,
         limits: Limits::default(),
     };
