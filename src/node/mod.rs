@@ -5,6 +5,7 @@ mod build;
 mod clock;
 mod dial;
 mod driver;
+mod figures;
 mod identity;
 mod lanes;
 mod listen;

@@ -184,6 +184,7 @@ impl Shared {
             messages_received: state.inbox.handed(),
             bytes_sent: self.bytes_sent(),
             bytes_received: self.meter.received.load(Ordering::Relaxed),
+            path: None,
         }
     }
 

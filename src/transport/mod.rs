@@ -17,7 +17,7 @@ mod stream;
 mod tcp;
 mod tls;
 
-use std::{fmt, io, net::SocketAddr};
+use std::{fmt, io, net::SocketAddr, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -156,13 +156,43 @@ pub struct LinkStats {
     pub bytes_sent: u64,
     /// Bytes taken from the network, framing and seal included.
     pub bytes_received: u64,
+    /// What the transport knows of the way there; `None` where the operating system keeps that to itself.
+    pub path: Option<PathStats>,
+}
+
+/// What a transport that does its own recovery knows of the way to the other side: measures of now and
+/// counters since the link came up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PathStats {
+    /// The round trip, smoothed; zero before the first measure.
+    pub rtt: Duration,
+    /// The shortest round trip of late: the way without queues.
+    pub min_rtt: Duration,
+    /// How much round trips vary, on average.
+    pub rtt_var: Duration,
+    /// Packets sent that the other side confirms, retransmissions and copies included.
+    pub packets_sent: u64,
+    /// Of these the lost ones, as far as known; without those that turned out to be late.
+    pub packets_lost: u64,
+    /// Messages and parts of messages sent again because they were taken for lost.
+    pub retransmits: u64,
+    /// Retransmissions that were not needed: the first one was only late.
+    pub spurious: u64,
+    /// Messages sent more than once before anything was lost, lest they be.
+    pub copies: u64,
+    /// Bytes that may be under way.
+    pub window: u64,
+    /// Bytes that are.
+    pub in_flight: u64,
+    /// Bytes of the longest datagram that gets through, without the headers of UDP and IP.
+    pub mtu: u16,
 }
 
 /// How long a handshake may take, first byte included.
-pub const HANDSHAKE_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long a link may make no progress while it has something to write before it counts as lost.
-pub const STALL_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
+pub const STALL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long [`LinkTx::close`] waits without any progress of the other side.
-pub const CLOSE_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
+pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
