@@ -269,12 +269,12 @@ pub struct PathFigures {
     pub rtt_var_us: u64,
     /// Packets sent.
     pub packets_sent: u64,
-    /// Of these the lost ones.
+    /// Of these the ones taken for lost.
     pub packets_lost: u64,
+    /// Of those the ones that were only late.
+    pub spurious: u64,
     /// Messages and parts of messages sent again.
     pub retransmits: u64,
-    /// Of these the ones that were not needed.
-    pub spurious: u64,
     /// Messages sent more than once before anything was lost.
     pub copies: u64,
     /// Bytes that may be under way.
@@ -288,7 +288,8 @@ pub struct PathFigures {
 impl PathFigures {
     /// Lost packets in a hundred.
     pub fn loss_percent(&self) -> f64 {
-        100.0 * self.packets_lost as f64 / self.packets_sent.max(1) as f64
+        let lost = self.packets_lost.saturating_sub(self.spurious);
+        100.0 * lost as f64 / self.packets_sent.max(1) as f64
     }
 }
 

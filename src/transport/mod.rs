@@ -145,6 +145,33 @@ pub trait LinkRx: fmt::Debug + Send {
     }
 }
 
+/// What a transport that does its own acknowledging knows of the way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PathStats {
+    /// Smoothed round trip.
+    pub rtt: Duration,
+    /// Shortest round trip of late.
+    pub min_rtt: Duration,
+    /// Mean deviation of the round trip.
+    pub rtt_var: Duration,
+    /// Packets sent.
+    pub packets_sent: u64,
+    /// Packets sent that were declared lost.
+    pub packets_lost: u64,
+    /// Of those, packets that arrived after all.
+    pub spurious: u64,
+    /// Pieces of messages sent again because they were thought lost.
+    pub retransmits: u64,
+    /// Pieces of messages sent again before anything was known of them.
+    pub copies: u64,
+    /// Bytes that may be in flight.
+    pub window: u64,
+    /// Bytes in flight.
+    pub in_flight: u64,
+    /// Bytes of the longest datagram that the path takes.
+    pub mtu: u16,
+}
+
 /// Counters of one link.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LinkStats {
@@ -156,36 +183,8 @@ pub struct LinkStats {
     pub bytes_sent: u64,
     /// Bytes taken from the network, framing and seal included.
     pub bytes_received: u64,
-    /// What the transport knows of the way there; `None` where the operating system keeps that to itself.
+    /// What is known of the way; `None` where the operating system keeps it to itself.
     pub path: Option<PathStats>,
-}
-
-/// What a transport that does its own recovery knows of the way to the other side: measures of now and
-/// counters since the link came up.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct PathStats {
-    /// The round trip, smoothed; zero before the first measure.
-    pub rtt: Duration,
-    /// The shortest round trip of late: the way without queues.
-    pub min_rtt: Duration,
-    /// How much round trips vary, on average.
-    pub rtt_var: Duration,
-    /// Packets sent that the other side confirms, retransmissions and copies included.
-    pub packets_sent: u64,
-    /// Of these the lost ones, as far as known; without those that turned out to be late.
-    pub packets_lost: u64,
-    /// Messages and parts of messages sent again because they were taken for lost.
-    pub retransmits: u64,
-    /// Retransmissions that were not needed: the first one was only late.
-    pub spurious: u64,
-    /// Messages sent more than once before anything was lost, lest they be.
-    pub copies: u64,
-    /// Bytes that may be under way.
-    pub window: u64,
-    /// Bytes that are.
-    pub in_flight: u64,
-    /// Bytes of the longest datagram that gets through, without the headers of UDP and IP.
-    pub mtu: u16,
 }
 
 /// How long a handshake may take, first byte included.

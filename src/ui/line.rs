@@ -133,12 +133,12 @@ fn link_figures(link: &LinkFigures, paint: Paint) -> String {
 
 fn path_figures(path: &PathFigures) -> String {
     format!(
-        " (least {}, varies {})  loss {:.1} %  retransmits {} ({} needless)  copies {}  window {} ({} under way)  mtu {}",
+        " (least {}, varies {})  loss {:.1} % ({} only late)  retransmits {}  copies {}  window {} ({} under way)  mtu {}",
         milliseconds(path.min_rtt_us),
         milliseconds(path.rtt_var_us),
         path.loss_percent(),
-        path.retransmits,
         path.spurious,
+        path.retransmits,
         path.copies,
         bytes(path.window),
         bytes(path.in_flight),
