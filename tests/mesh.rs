@@ -28,7 +28,7 @@ impl Mesh {
     }
 
     fn peer_at(&self, data_dir: &str, name: &str, peers: &[&str]) -> Launch {
-        let launch = Launch::new(data_dir, &["--role", "peer", "--name", name]);
+        let launch = Launch::new(data_dir, &["--role", "peer", "--transport", "tcp", "--name", name]);
         let launch = launch.with(&["--data-dir", &self.folder.at(data_dir)]);
         if peers.is_empty() { launch } else { launch.with(&["--peers", &peers.join(",")]) }
     }

@@ -39,6 +39,7 @@ macro_rules! conformance {
                 delivery::are_messages_and_bytes_counted,
                 close::does_a_close_deliver_everything_accepted,
                 close::does_a_close_wait_until_the_last_message_was_consumed,
+                close::is_a_batch_consumed_only_when_the_next_is_waited_for,
                 close::does_a_close_say_how_much_was_not_consumed,
                 close::can_both_sides_close_at_once,
                 close::can_the_other_side_close_after_this_one,

@@ -246,7 +246,7 @@ pub struct LinkFigures {
     pub name: String,
     /// `tcp`, `udp`.
     pub transport: &'static str,
-    /// Round trip of the last ping, microseconds.
+    /// Round trip, microseconds: as the transport measures it, or that of the last ping.
     pub rtt_us: Option<u64>,
     /// Bytes given to the network.
     pub bytes_sent: u64,
@@ -256,6 +256,41 @@ pub struct LinkFigures {
     pub messages_sent: u64,
     /// Messages received.
     pub messages_received: u64,
+    /// What its transport knows of the way there, if it tells.
+    pub path: Option<PathFigures>,
+}
+
+/// Figures of the way to the other end of a link.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PathFigures {
+    /// The shortest round trip of late, microseconds.
+    pub min_rtt_us: u64,
+    /// How much round trips vary, microseconds.
+    pub rtt_var_us: u64,
+    /// Packets sent.
+    pub packets_sent: u64,
+    /// Of these the ones taken for lost.
+    pub packets_lost: u64,
+    /// Of those the ones that were only late.
+    pub spurious: u64,
+    /// Messages and parts of messages sent again.
+    pub retransmits: u64,
+    /// Messages sent more than once before anything was lost.
+    pub copies: u64,
+    /// Bytes that may be under way.
+    pub window: u64,
+    /// Bytes that are.
+    pub in_flight: u64,
+    /// Bytes of the longest datagram.
+    pub mtu: u16,
+}
+
+impl PathFigures {
+    /// Lost packets in a hundred.
+    pub fn loss_percent(&self) -> f64 {
+        let lost = self.packets_lost.saturating_sub(self.spurious);
+        100.0 * lost as f64 / self.packets_sent.max(1) as f64
+    }
 }
 
 /// What went wrong, and what to do about it.

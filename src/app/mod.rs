@@ -23,7 +23,7 @@ pub mod typed;
 pub use backoff::Backoff;
 pub use client::{Client, ClientConfig};
 pub use command::Command;
-pub use event::{Change, Event, LinkFigures, LinkState, Place, Said, SentState, Trouble};
+pub use event::{Change, Event, LinkFigures, LinkState, PathFigures, Place, Said, SentState, Trouble};
 pub use hub::{Hub, HubConfig};
 pub use mesh::{Mesh, MeshConfig};
 pub use outcome::Outcome;

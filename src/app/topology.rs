@@ -33,7 +33,7 @@ pub enum Input {
         hello: Hello,
         /// Its address as seen from here.
         addr: SocketAddr,
-        /// The address dialled; none where the other end dialled.
+        /// The address dialled, by the transport that got there; none where the other end dialled.
         dialed: Option<Addr>,
     },
     /// A link is down.

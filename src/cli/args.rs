@@ -9,6 +9,8 @@ use clap::{
 };
 use serde::Deserialize;
 
+use super::pipe;
+
 /// Chat with or without a server, over links that lose, reorder and stall.
 #[derive(Debug, Parser)]
 #[command(
@@ -40,6 +42,9 @@ pub(super) struct Cli {
 /// What the program does beside being a node.
 #[derive(Clone, Debug, Subcommand)]
 pub(super) enum Beside {
+    /// One link for other programs: netcat with messages and lanes
+    #[command(subcommand, arg_required_else_help = false)]
+    Pipe(pipe::End),
     /// Print the completions of a shell
     Completions {
         /// Which

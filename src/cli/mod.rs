@@ -2,11 +2,14 @@
 
 mod address;
 mod args;
+mod carriers;
 mod config;
 mod log;
 mod opening;
+mod pipe;
 mod resolve;
 mod settings;
+mod signals;
 mod start;
 mod stop;
 mod usage;
@@ -46,7 +49,7 @@ fn run(called: &str, arguments: Vec<OsString>) -> Result<Status, Stop> {
     let parsed = args::parse(called, arguments).map_err(|error| usage::refused(called, &error))?;
     let (Cli { options, config, verbose, quiet, beside }, typed) = parsed;
     if let Some(beside) = beside {
-        return Err(Stop::Answer(answer(called, command, beside)));
+        return be_beside(called, command, beside);
     }
     log::start(verbose, quiet);
     let directories = Xdg::new().ok();
@@ -76,16 +79,20 @@ fn called_by(first: Option<&OsString>) -> String {
     name.unwrap_or_else(|| OsStr::new("sayagain")).to_string_lossy().into_owned()
 }
 
-fn answer(called: &str, mut command: Command, beside: Beside) -> String {
+fn be_beside(called: &str, mut command: Command, beside: Beside) -> Result<Status, Stop> {
     let mut text = Vec::new();
     match beside {
+        Beside::Pipe(end) => {
+            log::start(0, false);
+            return pipe::run(end);
+        }
         Beside::Completions { shell } => clap_complete::generate(shell, &mut command, called, &mut text),
         Beside::Man => {
             // Writing to memory cannot fail.
             drop(clap_mangen::Man::new(command).render(&mut text));
         }
     }
-    String::from_utf8_lossy(&text).trim_end().to_owned()
+    Err(Stop::Answer(String::from_utf8_lossy(&text).trim_end().to_owned()))
 }
 
 fn surroundings(directories: Option<&Xdg>) -> Surroundings {

@@ -15,6 +15,7 @@ use super::{
     ClientSettings, History, PeerSettings, Person, Remote, Role, ServerSettings, Settings,
     address::{self, DEFAULT_PORT},
     args::{OF_ROLES, Options, RoleName, When},
+    carriers,
     stop::{Status, Stop},
 };
 
@@ -77,8 +78,6 @@ fn refuse_foreign(role: RoleName, typed: &[&str]) -> Result<(), Stop> {
 }
 
 fn refuse_unavailable(role: RoleName, options: &Options) -> Result<(), Stop> {
-    let transports: &[&str] = if role == RoleName::Client { &["tcp", "auto"] } else { &["tcp"] };
-    one_of("--transport", options.transport.as_deref(), transports)?;
     if role == RoleName::Client {
         return Ok(());
     }
@@ -94,10 +93,7 @@ fn refuse_unavailable(role: RoleName, options: &Options) -> Result<(), Stop> {
 
 fn one_of(flag: &str, value: Option<&str>, available: &[&str]) -> Result<(), Stop> {
     match value {
-        Some(value) if !available.contains(&value) => {
-            let message = format!("{flag} {value:?} is not available");
-            Err(Stop::usage(message, format!("available: {}", available.join(", "))))
-        }
+        Some(value) if !available.contains(&value) => Err(Stop::unavailable(flag, value, available)),
         Some(_) | None => Ok(()),
     }
 }
@@ -107,13 +103,15 @@ fn server(options: &Options) -> Result<ServerSettings, Stop> {
         Some(listen) => address::local("--listen", listen)?,
         None => SocketAddr::from(([127, 0, 0, 1], DEFAULT_PORT)),
     };
-    Ok(ServerSettings { listen, history: history(options)?, limits: limits(options)? })
+    let transports = carriers::of_server(options.transport.as_deref(), &carriers::available())?;
+    Ok(ServerSettings { listen, transports, history: history(options)?, limits: limits(options)? })
 }
 
 fn client(options: &Options, around: &Surroundings) -> Result<ClientSettings, Stop> {
     Ok(ClientSettings {
         person: person(options, around)?,
         server: address::remote("--server", options.server.as_deref().unwrap_or("127.0.0.1:4224"))?,
+        transports: carriers::of_client(options.transport.as_deref(), &carriers::available())?,
         reconnect: options.reconnect.unwrap_or(false),
     })
 }
@@ -128,7 +126,8 @@ fn peer(options: &Options, around: &Surroundings) -> Result<PeerSettings, Stop> 
         None if is_local => SocketAddr::from(([127, 0, 0, 1], 0)),
         None => SocketAddr::from(([0, 0, 0, 0], 0)),
     };
-    Ok(PeerSettings { listen, peers, person, history, limits })
+    let transports = carriers::of_peer(options.transport.as_deref(), &carriers::available())?;
+    Ok(PeerSettings { listen, transports, peers, person, history, limits })
 }
 
 /// One reachable peer is enough, so hosts that are not found are left out as long as one is.

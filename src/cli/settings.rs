@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use crate::{
     app::limits::Limits,
     ui::{AtEnd, Face},
-    wire::{Nick, RoomName},
+    wire::{Nick, RoomName, Scheme},
 };
 
 use super::Remote;
@@ -43,6 +43,8 @@ pub enum Role {
 pub struct ServerSettings {
     /// Where it listens.
     pub listen: SocketAddr,
+    /// Over what; never empty.
+    pub transports: Vec<Scheme>,
     /// What it keeps.
     pub history: History,
     /// How much it takes.
@@ -54,6 +56,8 @@ pub struct ServerSettings {
 pub struct ClientSettings {
     /// Whose client.
     pub server: Remote,
+    /// Over what: the first, and where it gets no answer the second; never empty.
+    pub transports: Vec<Scheme>,
     /// Who speaks.
     pub person: Person,
     /// Redial also after an orderly shutdown.
@@ -65,6 +69,8 @@ pub struct ClientSettings {
 pub struct PeerSettings {
     /// Where it listens.
     pub listen: SocketAddr,
+    /// Over what it listens and dials; never empty.
+    pub transports: Vec<Scheme>,
     /// Whom it dials.
     pub peers: Vec<Remote>,
     /// Who speaks.

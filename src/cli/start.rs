@@ -1,8 +1,6 @@
 //! From settings to a running node, and to its end.
 
-use std::io;
-
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use std::{io, net::SocketAddr};
 
 use crate::{
     app::{Outcome, Trouble, limits::HISTORY_ON_JOIN},
@@ -11,7 +9,11 @@ use crate::{
     wire::{Addr, Scheme},
 };
 
-use super::{History, Person, Role, Settings, stop::Ending};
+use super::{
+    History, Person, Role, Settings,
+    signals::{Signals, cannot_start},
+    stop::Ending,
+};
 
 /// Data directories tried when the first is in use and nobody named one: client-ann, client-ann-2 …
 const MAX_DIRECTORIES: u32 = 99;
@@ -24,14 +26,14 @@ pub(super) fn run(settings: &Settings, quiet: bool) -> Ending {
     let failed = |trouble| Ending::new(Outcome::Failed(trouble), Shown::default());
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return failed(Trouble::new("system", format!("cannot start: {error}"), "")),
+        Err(error) => return failed(cannot_start(&error)),
     };
     runtime.block_on(live(settings, quiet)).unwrap_or_else(failed)
 }
 
 async fn live(settings: &Settings, quiet: bool) -> Result<Ending, Trouble> {
     let (mut settings, identity) = open_identity(settings)?;
-    let signals = signals().map_err(|error| Trouble::new("system", format!("cannot start: {error}"), ""))?;
+    let signals = Signals::catch()?;
     settings.data_dir.push(TYPED_LINES);
     let prompt = !matches!(settings.role, Role::Server(_));
     let options = ConsoleOptions { quiet, prompt, typed_lines: Some(settings.data_dir.clone()) };
@@ -47,25 +49,30 @@ async fn live(settings: &Settings, quiet: bool) -> Result<Ending, Trouble> {
 }
 
 fn node(settings: &Settings, identity: Identity) -> Node {
-    let tcp = |socket| Addr::new(Scheme::Tcp, socket);
     let lines = |history| if history == History::None { 0 } else { HISTORY_ON_JOIN };
     let node = match &settings.role {
-        Role::Server(server) => {
-            Node::server().listen(tcp(server.listen)).limits(server.limits).history(lines(server.history))
-        }
+        Role::Server(server) => listening(Node::server(), server.listen, &server.transports)
+            .limits(server.limits)
+            .history(lines(server.history)),
         Role::Client(client) => {
-            let node =
-                Node::client_at(client.server.addrs.iter().copied().map(tcp)).reconnect(client.reconnect);
+            let addrs = || client.server.addrs.iter().copied();
+            let preferred = client.transports.iter().take(1);
+            let node = Node::client_at(preferred.flat_map(|scheme| addrs().map(|at| Addr::new(*scheme, at))));
+            let node = node.fall_back(client.transports.get(1).copied()).reconnect(client.reconnect);
             person(node, &client.person)
         }
         Role::Peer(peer) => {
-            let peers = peer.peers.iter().flat_map(|remote| remote.addrs.iter().copied().map(tcp));
-            let node =
-                Node::peer(peers).listen(tcp(peer.listen)).limits(peer.limits).history(lines(peer.history));
-            person(node, &peer.person)
+            let addrs = || peer.peers.iter().flat_map(|remote| remote.addrs.iter().copied());
+            let peers = peer.transports.iter().flat_map(|scheme| addrs().map(|at| Addr::new(*scheme, at)));
+            let node = listening(Node::peer(peers), peer.listen, &peer.transports);
+            person(node.limits(peer.limits).history(lines(peer.history)), &peer.person)
         }
     };
     node.identity(identity).insecure(settings.insecure)
+}
+
+fn listening(node: Node, at: SocketAddr, transports: &[Scheme]) -> Node {
+    transports.iter().fold(node, |node, scheme| node.listen(Addr::new(*scheme, at)))
 }
 
 fn person(node: Node, person: &Person) -> Node {
@@ -92,7 +99,8 @@ fn open_identity(settings: &Settings) -> Result<(Settings, Identity), Trouble> {
     Err(identity_trouble(&IdentityError::InUse(base)))
 }
 
-fn identity_trouble(error: &IdentityError) -> Trouble {
+/// Why there is no identity, and what to do about it.
+pub(super) fn identity_trouble(error: &IdentityError) -> Trouble {
     let message = error.to_string();
     match error {
         IdentityError::InUse(_) => {
@@ -119,7 +127,7 @@ fn start_trouble(error: &StartError) -> Trouble {
     let message = error.to_string();
     match error {
         StartError::Identity(error) => identity_trouble(error),
-        StartError::Listen { addr, error } => listen_trouble(*addr, error),
+        StartError::Listen { addr, error } => listen_trouble(*addr, error, "--listen"),
         StartError::Key(_) => {
             Trouble::new("key_bad", message, "choose another directory with --data-dir DIR")
         }
@@ -127,7 +135,8 @@ fn start_trouble(error: &StartError) -> Trouble {
     }
 }
 
-fn listen_trouble(addr: Addr, error: &io::Error) -> Trouble {
+/// Why nothing can be listened on there, and what to do about it. `flag` is where the address was typed.
+pub(super) fn listen_trouble(addr: Addr, error: &io::Error, flag: &str) -> Trouble {
     let at = addr.socket;
     let trouble =
         |code, why: &str, hint: String| Trouble::new(code, format!("cannot listen on {at}: {why}"), hint);
@@ -135,37 +144,30 @@ fn listen_trouble(addr: Addr, error: &io::Error) -> Trouble {
         io::ErrorKind::AddrInUse => trouble(
             "port_in_use",
             "the port is in use",
-            format!("another node may be running; choose another with --listen {}:0", host(addr)),
+            format!("another node may be running; choose another with {flag} {}:0", host(addr)),
         ),
         io::ErrorKind::PermissionDenied => trouble(
             "port_denied",
             "permission denied",
-            format!("ports below 1024 need a right; use --listen {}:4224", host(addr)),
+            format!("ports below 1024 need a right; use {flag} {}:4224", host(addr)),
         ),
         io::ErrorKind::AddrNotAvailable => trouble(
             "no_such_address",
             "no such address on this computer",
             "0.0.0.0 means all of its addresses".into(),
         ),
-        _ => trouble("listen", &error.to_string(), "choose another with --listen".into()),
+        _ => trouble("listen", &error.to_string(), format!("choose another with {flag}")),
     }
 }
 
 fn host(addr: Addr) -> String {
     match addr.socket {
-        std::net::SocketAddr::V4(v4) => v4.ip().to_string(),
-        std::net::SocketAddr::V6(v6) => format!("[{}]", v6.ip()),
+        SocketAddr::V4(v4) => v4.ip().to_string(),
+        SocketAddr::V6(v6) => format!("[{}]", v6.ip()),
     }
 }
 
-fn signals() -> io::Result<[Signal; 2]> {
-    Ok([signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?])
-}
-
-async fn stop_on_signal([mut interrupt, mut terminate]: [Signal; 2], handle: NodeHandle) {
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
+async fn stop_on_signal(mut signals: Signals, handle: NodeHandle) {
+    signals.next().await;
     handle.stop();
 }

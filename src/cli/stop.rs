@@ -50,6 +50,17 @@ impl Stop {
         Self::Trouble(Status::Usage, Trouble::new("usage", message, hint))
     }
 
+    /// Something went wrong while running.
+    pub(super) const fn failed(trouble: Trouble) -> Self {
+        Self::Trouble(Status::Failed, trouble)
+    }
+
+    /// A value that this program does not have, or not yet.
+    pub(super) fn unavailable(flag: &str, value: &str, available: &[&str]) -> Self {
+        let hint = format!("available: {}", available.join(", "));
+        Self::usage(format!("{flag} {value:?} is not available"), hint)
+    }
+
     /// Tells it.
     pub(super) fn report(self) -> Status {
         let (status, printed) = match self {

@@ -45,6 +45,15 @@ pub(super) fn refused(called: &str, error: &clap::Error) -> Stop {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             return Stop::Answer(error.render().to_string().trim_end().to_owned());
         }
+        ErrorKind::MissingRequiredArgument => {
+            let missing = text(error, ContextKind::InvalidArg).unwrap_or_default();
+            return Stop::usage(format!("not given: {missing}"), hint(called, error));
+        }
+        ErrorKind::MissingSubcommand => {
+            let of = text(error, ContextKind::InvalidSubcommand).unwrap_or_default();
+            let of = of.split_whitespace().last().unwrap_or_default();
+            return Stop::usage(format!("{of} needs a command"), hint(called, error));
+        }
         ErrorKind::UnknownArgument | ErrorKind::InvalidSubcommand => {}
         _ => return Stop::usage(first_line(error), hint(called, error)),
     }
@@ -67,7 +76,9 @@ fn first_line(error: &clap::Error) -> String {
 fn hint(called: &str, error: &clap::Error) -> String {
     let suggested =
         [ContextKind::SuggestedArg, ContextKind::SuggestedSubcommand, ContextKind::SuggestedValue];
-    let values = || text(error, ContextKind::ValidValue).map(|values| format!("there are {values}"));
+    let valid = [ContextKind::ValidValue, ContextKind::ValidSubcommand];
+    let values =
+        || valid.into_iter().find_map(|kind| text(error, kind)).map(|all| format!("there are {all}"));
     suggested
         .into_iter()
         .find_map(|kind| text(error, kind))

@@ -15,7 +15,7 @@ use crate::{
         Client, ClientConfig, Event, Hub, HubConfig, Mesh, MeshConfig, Topology,
         limits::{HISTORY_ON_JOIN, Limits},
     },
-    transport::{KeyError, Keys, Listener, Security, TcpTransport, Transport},
+    transport::{KeyError, Keys, Security, Transport, by_name},
     wire::{Addr, BadName, MAX_BODY_BYTES, Nick, RoomName, Scheme},
 };
 
@@ -23,6 +23,7 @@ use super::{
     COMMAND_QUEUE, EVENT_QUEUE, Ended, Events, Identity, IdentityError, NodeHandle,
     dial::Dialer,
     driver::{Parts, run},
+    listen::{Bound, bind},
     random_seed,
 };
 
@@ -76,6 +77,7 @@ pub struct Node {
     rooms: Vec<RoomName>,
     listen: Vec<Addr>,
     transports: BTreeMap<Scheme, Arc<dyn Transport>>,
+    fall_back: Option<Scheme>,
     insecure: bool,
     limits: Limits,
     history: u16,
@@ -113,6 +115,7 @@ impl Node {
             rooms: Vec::new(),
             listen: Vec::new(),
             transports: BTreeMap::new(),
+            fall_back: None,
             insecure: false,
             limits: Limits::default(),
             history: HISTORY_ON_JOIN,
@@ -168,7 +171,8 @@ impl Node {
         self
     }
 
-    /// Another address to listen on; port 0 picks a free one.
+    /// Another address to listen on; port 0 picks a free one, the same for transports that listen on the
+    /// same IP address.
     #[must_use]
     pub fn listen(mut self, addr: Addr) -> Self {
         self.listen.push(addr);
@@ -179,6 +183,15 @@ impl Node {
     #[must_use]
     pub fn transport(mut self, scheme: Scheme, transport: Arc<dyn Transport>) -> Self {
         self.transports.insert(scheme, transport);
+        self
+    }
+
+    /// Dials over `scheme` too, to the same address and port, when a dial over another transport has no link
+    /// after a second: for networks that let UDP through, or do not. The other transport wins if it has a
+    /// link within five seconds.
+    #[must_use]
+    pub const fn fall_back(mut self, scheme: Option<Scheme>) -> Self {
+        self.fall_back = scheme;
         self
     }
 
@@ -227,20 +240,21 @@ impl Node {
             Some(identity) => identity,
             None => Identity::ephemeral()?,
         };
-        self.add_tcp(&identity)?;
-        let listeners = self.bind().await?;
+        let wanted = self.to_listen();
+        self.add_transports(&wanted, &identity)?;
+        let bound = bind(&self.transports, &wanted).await?;
         let dialer = Dialer {
             transports: self.transports.clone(),
+            fall_back: self.fall_back,
             pinned: self.pinned(),
             pins: identity.pins.clone(),
         };
-        let bound = listeners.iter().map(|(scheme, _, l)| Addr::new(*scheme, l.local_addr())).collect();
-        let topology = self.topology(&identity, bound)?;
+        let topology = self.topology(&identity, bound.iter().map(Bound::addr).collect())?;
         let (commands, command_queue) = mpsc::channel(COMMAND_QUEUE);
         let (stop, stopped) = watch::channel(false);
         let (events, event_queue) = mpsc::channel::<Event>(EVENT_QUEUE);
         let (outcome, ended) = oneshot::channel();
-        let listeners = listeners.into_iter().map(|(_, name, listener)| (name, listener)).collect();
+        let listeners = bound.into_iter().map(|bound| (bound.transport, bound.listener)).collect();
         let parts =
             Parts { topology, dialer, listeners, commands: command_queue, stop: stopped, events, outcome };
         // The identity lives as long as the node: with it the lock on its directory.
@@ -251,34 +265,35 @@ impl Node {
         Ok((NodeHandle { commands, stop }, Events { receiver: event_queue }, Ended { outcome: ended }))
     }
 
-    fn add_tcp(&mut self, identity: &Identity) -> Result<(), KeyError> {
-        if !self.transports.contains_key(&Scheme::Tcp) {
-            let security = if self.insecure {
-                Security::Insecure
-            } else {
-                Security::Tls(Keys::from_pkcs8(&identity.key.to_pkcs8())?)
-            };
-            self.transports.insert(Scheme::Tcp, Arc::new(TcpTransport::new(security)));
+    /// What is listened on: where nobody said, a free port of loopback.
+    fn to_listen(&self) -> Vec<Addr> {
+        match (&self.role, self.listen.is_empty()) {
+            (Role::Client { .. }, _) => Vec::new(),
+            (_, true) => vec![Addr::new(Scheme::Tcp, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))],
+            (_, false) => self.listen.clone(),
         }
-        Ok(())
     }
 
-    async fn bind(&self) -> Result<Vec<(Scheme, &'static str, Box<dyn Listener>)>, StartError> {
-        let anywhere = Addr::new(Scheme::Tcp, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
-        let wanted = match (&self.role, self.listen.is_empty()) {
-            (Role::Client { .. }, _) => Vec::new(),
-            (_, true) => vec![anywhere],
-            (_, false) => self.listen.clone(),
+    /// Our own transports, where an address needs one and nobody gave another for it.
+    fn add_transports(&mut self, listen: &[Addr], identity: &Identity) -> Result<(), KeyError> {
+        let dialed = match &self.role {
+            Role::Server => [].as_slice(),
+            Role::Client { servers: addrs } | Role::Peer { peers: addrs } => addrs,
         };
-        let mut listeners = Vec::new();
-        for addr in wanted {
-            let failed = |error| StartError::Listen { addr, error };
-            let transport = self.transports.get(&addr.scheme);
-            let transport = transport.ok_or_else(|| failed(io::ErrorKind::Unsupported.into()))?;
-            let listener = transport.listen(addr.socket).await.map_err(failed)?;
-            listeners.push((addr.scheme, transport.name(), listener));
+        let needed = dialed.iter().chain(listen).map(|addr| addr.scheme).chain(self.fall_back);
+        let missing: BTreeSet<Scheme> =
+            needed.filter(|scheme| !self.transports.contains_key(scheme)).collect();
+        let security = if self.insecure {
+            Security::Insecure
+        } else {
+            Security::Tls(Keys::from_pkcs8(&identity.key.to_pkcs8())?)
+        };
+        for scheme in missing {
+            if let Some(transport) = by_name(scheme.as_str(), security.clone()) {
+                self.transports.insert(scheme, transport);
+            }
         }
-        Ok(listeners)
+        Ok(())
     }
 
     /// A server must always be the one that it was. Of peers only those on other machines: on one

@@ -25,6 +25,7 @@ use crate::{
 use super::{
     driver::Post,
     pins::{Pinned, Pins},
+    race::{Way, race},
     session::{Fresh, NoHello, greet, run},
 };
 
@@ -35,6 +36,8 @@ pub const MAX_GREETING: usize = 256;
 #[derive(Clone, Debug)]
 pub(super) struct Dialer {
     pub(super) transports: BTreeMap<Scheme, Arc<dyn Transport>>,
+    /// What is dialled too where another transport gets no answer.
+    pub(super) fall_back: Option<Scheme>,
     /// Addresses that must always lead to the same key.
     pub(super) pinned: BTreeSet<SocketAddr>,
     pub(super) pins: Arc<Pins>,
@@ -58,18 +61,34 @@ impl Dialer {
         id: LinkId,
         hello: Bytes,
     ) -> Result<(Fresh, crate::wire::Hello), DialError> {
-        let Some(transport) = self.transports.get(&addr.scheme) else {
-            let message = format!("this node has no {} transport", addr.scheme);
-            return Err(DialError::Unreachable(Trouble::new("usage", message, "")));
-        };
-        let link = transport.dial(addr.socket).await.map_err(|error| dial_error(addr, &error))?;
+        let (way, link) = self.reach(addr).await?;
+        let addr = Addr::new(way.scheme, addr.socket);
         self.check_pin(addr.socket, &link)?;
-        let mut fresh = Fresh { id, link, transport: transport.name(), dialed: Some(addr), hello };
+        let mut fresh = Fresh { id, link, transport: way.transport.name(), dialed: Some(addr), hello };
         match greet(&mut fresh).await {
             Ok(hello) => Ok((fresh, hello)),
             Err(NoHello::Version) => Err(dial_error(addr, &LinkError::Version)),
             Err(NoHello::Failed(why)) => Err(dial_error(addr, &LinkError::Lost(why))),
         }
+    }
+
+    /// A link to that address, over its transport or over the one to fall back on.
+    async fn reach(&self, addr: Addr) -> Result<(Way<'_>, Link), DialError> {
+        let Some(way) = self.way(addr.scheme) else {
+            let message = format!("this node has no {} transport", addr.scheme);
+            return Err(DialError::Unreachable(Trouble::new("usage", message, "")));
+        };
+        let other =
+            self.fall_back.filter(|scheme| *scheme != addr.scheme).and_then(|scheme| self.way(scheme));
+        let dialed = match other {
+            Some(other) => race(way, other, addr.socket).await,
+            None => way.dial(addr.socket).await,
+        };
+        dialed.map_err(|(way, error)| dial_error(Addr::new(way.scheme, addr.socket), &error))
+    }
+
+    fn way(&self, scheme: Scheme) -> Option<Way<'_>> {
+        self.transports.get(&scheme).map(|transport| Way { scheme, transport: &**transport })
     }
 
     fn check_pin(&self, addr: SocketAddr, link: &Link) -> Result<(), DialError> {
@@ -91,7 +110,7 @@ impl Dialer {
 }
 
 /// What people are told when a dial came to nothing.
-fn dial_error(addr: Addr, error: &LinkError) -> DialError {
+pub fn dial_error(addr: Addr, error: &LinkError) -> DialError {
     let at = addr.socket;
     let unreachable =
         |code, message: String, hint: &str| DialError::Unreachable(Trouble::new(code, message, hint));

@@ -20,7 +20,7 @@ use tokio::{
 use tracing::{debug, error};
 
 use crate::{
-    app::{Action, Command, DialError, Event, Input, LinkEnd, LinkFigures, LinkId, Outcome, Topology},
+    app::{Action, Command, DialError, Event, Input, LinkEnd, LinkId, Outcome, Topology},
     transport::{Class, Listener},
     wire::{Addr, ByeReason, Frame, Hello, encode},
 };
@@ -29,6 +29,7 @@ use super::{
     EVENT_QUEUE, POST_QUEUE,
     clock::Clock,
     dial::{Dialer, accept_all},
+    figures::figures,
     lanes::lane_of,
     outbox::Pushed,
     session::LinkHandle,
@@ -314,21 +315,6 @@ impl Driver {
         if !self.events.is_closed() {
             self.backlog.push_back(event);
         }
-    }
-}
-
-fn figures(handle: &LinkHandle) -> LinkFigures {
-    let stats = handle.tx.stats();
-    let rtt = handle.rtt_us.load(Ordering::Relaxed);
-    LinkFigures {
-        peer: handle.peer.to_string(),
-        name: handle.name.clone(),
-        transport: handle.transport,
-        rtt_us: (rtt > 0).then_some(rtt),
-        bytes_sent: stats.bytes_sent,
-        bytes_received: stats.bytes_received,
-        messages_sent: stats.messages_sent,
-        messages_received: stats.messages_received,
     }
 }
 

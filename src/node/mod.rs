@@ -5,10 +5,13 @@ mod build;
 mod clock;
 mod dial;
 mod driver;
+mod figures;
 mod identity;
 mod lanes;
+mod listen;
 mod outbox;
 mod pins;
+mod race;
 mod session;
 
 use tokio::sync::{mpsc, oneshot, watch};
@@ -16,7 +19,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::app::{Command, Event, Outcome};
 
 pub use build::{Node, StartError};
-pub use dial::MAX_GREETING;
+pub use dial::{MAX_GREETING, dial_error};
 pub use driver::STOP_TIMEOUT;
 pub use identity::{Identity, IdentityError, random_seed};
 pub use outbox::OUTBOX_CONTROL_FRAMES;

@@ -43,6 +43,10 @@ impl LinkRx for Rx {
     async fn recv(&mut self) -> Result<Option<Bytes>, LinkError> {
         poll_fn(|cx| self.0.poll_recv(cx)).await
     }
+
+    fn try_recv(&mut self) -> Option<Bytes> {
+        self.0.try_recv()
+    }
 }
 
 impl Drop for Rx {

@@ -112,6 +112,16 @@ impl Shared {
         polled
     }
 
+    pub(super) fn try_recv(&self) -> Option<Bytes> {
+        let (message, waker) = {
+            let mut state = self.lock();
+            let (message, wakes_task) = state.try_recv();
+            (message, if wakes_task { state.wake_task() } else { None })
+        };
+        wake(waker);
+        message
+    }
+
     pub(super) fn drop_sender(&self) {
         self.change(State::drop_sender);
         self.shut();
@@ -174,6 +184,7 @@ impl Shared {
             messages_received: state.inbox.handed(),
             bytes_sent: self.bytes_sent(),
             bytes_received: self.meter.received.load(Ordering::Relaxed),
+            path: None,
         }
     }
 

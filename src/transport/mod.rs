@@ -4,6 +4,7 @@
 //! A transport is one file that implements [`Transport`], [`Listener`], [`LinkTx`] and [`LinkRx`], and
 //! passes the conformance suite in `tests/transport.rs`.
 
+mod by_name;
 mod error;
 pub mod framing;
 mod halves;
@@ -17,11 +18,12 @@ mod stream;
 mod tcp;
 mod tls;
 
-use std::{fmt, io, net::SocketAddr};
+use std::{fmt, io, net::SocketAddr, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 
+pub use by_name::{by_name, names};
 pub use error::{By, CloseCode, CloseReason, LinkError, Undelivered};
 pub use inbox::INBOX_BYTES;
 pub use lane::{Class, Lane};
@@ -47,7 +49,7 @@ pub trait Transport: fmt::Debug + Send + Sync + 'static {
     async fn listen(&self, addr: SocketAddr) -> io::Result<Box<dyn Listener>>;
 
     /// Makes a link to `addr`. Ends within [`HANDSHAKE_TIMEOUT`] of an answer, and gives up after
-    /// the transport's own patience without one.
+    /// the transport's own patience without one. A dropped future makes no link.
     async fn dial(&self, addr: SocketAddr) -> Result<Link, LinkError>;
 }
 
@@ -135,6 +137,40 @@ pub trait LinkRx: fmt::Debug + Send {
     /// # Errors
     /// [`LinkError::Lost`] when the link ended without a close, after what arrived whole before.
     async fn recv(&mut self) -> Result<Option<Bytes>, LinkError>;
+
+    /// A message that is here already, without saying that the one before is done with: so several are
+    /// taken, done with together, and only then [`recv`](Self::recv) says so. `None` tells nothing about
+    /// the link; a transport that always answers so is a correct one.
+    fn try_recv(&mut self) -> Option<Bytes> {
+        None
+    }
+}
+
+/// What a transport that does its own acknowledging knows of the way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PathStats {
+    /// Smoothed round trip.
+    pub rtt: Duration,
+    /// Shortest round trip of late.
+    pub min_rtt: Duration,
+    /// Mean deviation of the round trip.
+    pub rtt_var: Duration,
+    /// Packets sent.
+    pub packets_sent: u64,
+    /// Packets sent that were declared lost.
+    pub packets_lost: u64,
+    /// Of those, packets that arrived after all.
+    pub spurious: u64,
+    /// Pieces of messages sent again because they were thought lost.
+    pub retransmits: u64,
+    /// Pieces of messages sent again before anything was known of them.
+    pub copies: u64,
+    /// Bytes that may be in flight.
+    pub window: u64,
+    /// Bytes in flight.
+    pub in_flight: u64,
+    /// Bytes of the longest datagram that the path takes.
+    pub mtu: u16,
 }
 
 /// Counters of one link.
@@ -148,13 +184,15 @@ pub struct LinkStats {
     pub bytes_sent: u64,
     /// Bytes taken from the network, framing and seal included.
     pub bytes_received: u64,
+    /// What is known of the way; `None` where the operating system keeps it to itself.
+    pub path: Option<PathStats>,
 }
 
 /// How long a handshake may take, first byte included.
-pub const HANDSHAKE_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long a link may make no progress while it has something to write before it counts as lost.
-pub const STALL_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
+pub const STALL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long [`LinkTx::close`] waits without any progress of the other side.
-pub const CLOSE_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
+pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);

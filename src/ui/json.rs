@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use serde::Serialize;
 
 use crate::{
-    app::{Change, Event, LinkFigures, LinkState, Place, Said, SentState, Term, Trouble},
+    app::{Change, Event, LinkFigures, LinkState, PathFigures, Place, Said, SentState, Term, Trouble},
     wire::{Epoch, NodeId, RoomName, Seq},
 };
 
@@ -159,6 +159,23 @@ struct Figures<'a> {
     bytes_received: u64,
     messages_sent: u64,
     messages_received: u64,
+    #[serde(flatten)]
+    path: Option<Path>,
+}
+
+/// Keys that only a link has whose transport tells them.
+#[derive(Serialize)]
+struct Path {
+    min_rtt_us: u64,
+    rtt_var_us: u64,
+    packets_sent: u64,
+    packets_lost: u64,
+    retransmits: u64,
+    spurious: u64,
+    copies: u64,
+    window: u64,
+    in_flight: u64,
+    mtu: u16,
 }
 
 impl<'a> From<&'a Event> for Object<'a> {
@@ -243,6 +260,24 @@ impl<'a> From<&'a LinkFigures> for Figures<'a> {
             bytes_received: link.bytes_received,
             messages_sent: link.messages_sent,
             messages_received: link.messages_received,
+            path: link.path.as_ref().map(Path::from),
+        }
+    }
+}
+
+impl From<&PathFigures> for Path {
+    fn from(path: &PathFigures) -> Self {
+        Self {
+            min_rtt_us: path.min_rtt_us,
+            rtt_var_us: path.rtt_var_us,
+            packets_sent: path.packets_sent,
+            packets_lost: path.packets_lost,
+            retransmits: path.retransmits,
+            spurious: path.spurious,
+            copies: path.copies,
+            window: path.window,
+            in_flight: path.in_flight,
+            mtu: path.mtu,
         }
     }
 }

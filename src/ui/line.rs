@@ -1,7 +1,7 @@
 //! Events as the lines of line mode. What others wrote is cleaned here.
 
 use crate::{
-    app::{Change, Event, LinkFigures, LinkState, Place, Said, Term},
+    app::{Change, Event, LinkFigures, LinkState, PathFigures, Place, Said, Term},
     wire::{RoomName, Seq},
 };
 
@@ -117,20 +117,37 @@ fn stats(links: &[LinkFigures], paint: Paint) -> String {
 }
 
 fn link_figures(link: &LinkFigures, paint: Paint) -> String {
-    let rtt = match link.rtt_us {
-        Some(rtt_us) => format!("{:.2} ms", rtt_us as f64 / 1000.0),
-        None => "unknown".to_owned(),
-    };
     format!(
-        "{} {} ({})  rtt {rtt}  sent {} in {} messages  received {} in {}",
+        "{} {} ({})  rtt {}{}  sent {} in {} messages  received {} in {}",
         link.transport,
         clean(&link.peer),
         paint.name(&link.name),
+        link.rtt_us.map_or_else(|| "unknown".to_owned(), milliseconds),
+        link.path.as_ref().map_or_else(String::new, path_figures),
         bytes(link.bytes_sent),
         link.messages_sent,
         bytes(link.bytes_received),
         link.messages_received,
     )
+}
+
+fn path_figures(path: &PathFigures) -> String {
+    format!(
+        " (least {}, varies {})  loss {:.1} % ({} only late)  retransmits {}  copies {}  window {} ({} under way)  mtu {}",
+        milliseconds(path.min_rtt_us),
+        milliseconds(path.rtt_var_us),
+        path.loss_percent(),
+        path.spurious,
+        path.retransmits,
+        path.copies,
+        bytes(path.window),
+        bytes(path.in_flight),
+        path.mtu,
+    )
+}
+
+fn milliseconds(us: u64) -> String {
+    format!("{:.2} ms", us as f64 / 1000.0)
 }
 
 fn seconds(ms: u64) -> String {

@@ -70,10 +70,11 @@ fn is_a_server_a_source_of_objects_too() {
     let mut star = Star::new();
     star.server.signal("TERM");
     star.server.ends(0);
-    let mut server = crate::support::process::Launch::new("server", &["--role", "server", "--json"])
-        .with(&["--listen", "127.0.0.1:0", "--data-dir", &star.folder.at("server")])
-        .without_input()
-        .start();
+    let mut server =
+        crate::support::process::Launch::new("server", &["--role", "server", "--transport", "tcp", "--json"])
+            .with(&["--listen", "127.0.0.1:0", "--data-dir", &star.folder.at("server")])
+            .without_input()
+            .start();
     let listening = server.event("listening");
     has_keys(&listening, &["transport", "addr"]);
     assert_eq!(listening["transport"], "tcp");

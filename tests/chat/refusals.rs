@@ -95,7 +95,7 @@ fn is_a_data_directory_lent_to_one_node_at_a_time() {
 #[test]
 fn is_a_port_that_is_taken_named() {
     let star = Star::new();
-    let launch = Launch::new("second", &["--role", "server", "--listen", &star.addr]);
+    let launch = Launch::new("second", &["--role", "server", "--transport", "tcp", "--listen", &star.addr]);
     let hint = "another node may be running; choose another with --listen 127.0.0.1:0";
     let error = format!("cannot listen on {}: the port is in use", star.addr);
     is_told(launch.with(&["--data-dir", &star.folder.at("second")]).start(), 1, &error, hint);
@@ -119,7 +119,7 @@ fn is_a_copied_identity_the_end_of_the_first() {
 #[test]
 fn is_a_peer_told_that_a_server_is_not_for_it() {
     let star = Star::new();
-    let mut peer = Launch::new("peer", &["--role", "peer", "--peers", &star.addr, "--name", "peer"])
+    let mut peer = Launch::new("peer", &["--role", "peer", "--transport", "tcp", "--peers", &star.addr])
         .with(&["--data-dir", &star.folder.at("peer"), "--json"])
         .start();
     assert_eq!(peer.event("error")["code"], "wrong_role");

@@ -1,4 +1,4 @@
-//! A server with a folder for everybody who comes to it.
+//! A server with a folder for everybody who comes to it. It is TCP that carries it, whatever else there is.
 
 use super::{
     folder::Folder,
@@ -39,7 +39,7 @@ impl Star {
 
     /// A client with this data directory.
     pub(crate) fn nameless(&self, data_dir: &str) -> Launch {
-        Launch::new(data_dir, &["--role", "client", "--server", &self.addr])
+        Launch::new(data_dir, &["--role", "client", "--transport", "tcp", "--server", &self.addr])
             .with(&["--data-dir", &self.folder.at(data_dir)])
     }
 
@@ -63,7 +63,7 @@ impl Star {
 }
 
 fn serve(folder: &Folder, data_dir: &str, listen: &str, flags: &[&str]) -> (Process, String) {
-    let launch = Launch::new("server", &["--role", "server", "--listen", listen]);
+    let launch = Launch::new("server", &["--role", "server", "--transport", "tcp", "--listen", listen]);
     let mut server = launch.with(&["--data-dir", &folder.at(data_dir)]).with(flags).without_input().start();
     let addr = server.says_something_like("listening on tcp ").split_off("listening on tcp ".len());
     (server, addr)

@@ -36,6 +36,26 @@ pub(crate) async fn does_a_close_wait_until_the_last_message_was_consumed(net: &
     assert_eq!(within(far.rx.recv()).await.unwrap(), None, "and it stays so");
 }
 
+pub(crate) async fn is_a_batch_consumed_only_when_the_next_is_waited_for(net: &Net) {
+    let (near, mut far, _listener) = net.link().await;
+    send_all(near.tx.as_ref(), Lane::thin(1), 0..5, 100).await;
+    let mut closing = near.tx.close(done());
+    assert!(still_waits(&mut closing).await, "nothing was received");
+    let mut taken = 0;
+    while taken < 5 {
+        // Not every transport has batches.
+        if far.rx.try_recv().is_none() {
+            within(far.rx.recv()).await.unwrap().unwrap();
+        }
+        taken += 1;
+    }
+    assert_eq!(far.rx.try_recv(), None, "there are no more");
+    assert!(still_waits(&mut closing).await, "the last ones were handed out but may be in work");
+    let (closed, end) = within(async { tokio::join!(closing, far.rx.recv()) }).await;
+    assert_eq!(closed, Ok(()));
+    assert_eq!(end.unwrap(), None);
+}
+
 pub(crate) async fn does_a_close_say_how_much_was_not_consumed(net: &Net) {
     let (near, mut far, _listener) = net.link().await;
     send_all(near.tx.as_ref(), Lane::thin(1), 0..10, 100).await;

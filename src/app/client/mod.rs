@@ -107,6 +107,8 @@ pub struct Client {
     phase: Phase,
     /// Which of the server's addresses is dialled.
     turn: usize,
+    /// Where the last link led, which a dial may have reached over another transport.
+    reached: Option<Addr>,
     was_up: bool,
     /// Dials without an answer since the start.
     unanswered: u32,
@@ -139,6 +141,7 @@ impl Client {
             tries: 1,
             phase: Phase::Dialing,
             turn: 0,
+            reached: None,
             was_up: false,
             unanswered: 0,
             backoff: Backoff::new(RETRY_BASE, RETRY_CAP),
@@ -275,7 +278,7 @@ impl Topology for Client {
     fn handle_input(&mut self, input: Input, now: Now) {
         match input {
             Input::Start => self.start(now),
-            Input::LinkUp { link, hello, .. } => self.handle_link_up(link, &hello),
+            Input::LinkUp { link, hello, dialed, .. } => self.handle_link_up(link, &hello, dialed),
             Input::LinkDown { link, end } => self.handle_link_down(link, &end, now),
             Input::DialFailed { error, .. } => self.handle_dial_failed(error, now),
             Input::Frame { link, frame } => self.handle_frame(link, frame, now),

@@ -7,7 +7,7 @@ use crate::{
         Action, DialError, Event, LinkEnd, LinkId, LinkState, Now, Outcome,
         trouble::{self, refusal},
     },
-    wire::{ByeReason, ErrorCode, Frame, Hello, Kind, MAX_BODY_BYTES, Nick, Role, RoomId},
+    wire::{Addr, ByeReason, ErrorCode, Frame, Hello, Kind, MAX_BODY_BYTES, Nick, Role, RoomId},
 };
 
 use super::{Client, Phase, Stay};
@@ -20,7 +20,8 @@ const FIRST_DIALS: u32 = 3;
 pub(super) const MAX_TRIES: u32 = 99;
 
 impl Client {
-    pub(super) fn handle_link_up(&mut self, link: LinkId, hello: &Hello) {
+    pub(super) fn handle_link_up(&mut self, link: LinkId, hello: &Hello, dialed: Option<Addr>) {
+        self.reached = dialed;
         self.farewell = None;
         self.refusal = None;
         if hello.role == Role::Server {
@@ -189,7 +190,10 @@ impl Client {
     }
 
     fn tell_link(&mut self, state: LinkState) {
-        let Some(&server) = self.config.servers.get(self.turn) else { return };
+        let dialed = self.config.servers.get(self.turn).copied();
+        let reached =
+            self.reached.filter(|reached| dialed.is_some_and(|dialed| dialed.socket == reached.socket));
+        let Some(server) = reached.or(dialed) else { return };
         self.notify(Event::Link {
             peer: server.socket.to_string(),
             transport: server.scheme.as_str(),

@@ -72,12 +72,16 @@ impl Desk {
     }
 
     fn links_up(&mut self) {
+        self.links_up_over(None);
+    }
+
+    fn links_up_over(&mut self, dialed: Option<Addr>) {
         self.link += 1;
         let (version, role, key, epoch) = (VERSION, Role::Server, PublicKey([9; 32]), Epoch(1));
         let nick = nick("srv");
         let hello = Hello { version, role, key, nick, epoch, listen: Vec::new(), capabilities: 0 };
         let addr = ([192, 0, 2, 1], 1).into();
-        self.input(Input::LinkUp { link: LinkId(self.link), hello, addr, dialed: None });
+        self.input(Input::LinkUp { link: LinkId(self.link), hello, addr, dialed });
     }
 
     fn link_breaks(&mut self) {
@@ -319,6 +323,29 @@ fn does_a_client_dial_the_addresses_of_its_server_in_turn() {
         let pause = desk.pause();
         desk.now.instant += pause;
         desk.client.handle_timeout(desk.now);
+    }
+}
+
+#[test]
+fn is_the_transport_told_that_got_there() {
+    let [udp, tcp] = [Scheme::Udp, Scheme::Tcp].map(|by| Addr::new(by, ([192, 0, 2, 1], 1).into()));
+    let transports = |desk: &mut Desk| -> Vec<&str> {
+        let (_, shown) = desk.sent_and_shown();
+        let links = shown.into_iter().filter_map(|event| match event {
+            Event::Link { transport, .. } => Some(transport),
+            _ => None,
+        });
+        links.collect()
+    };
+    let mut desk = Desk::dialing(|config| config.servers = vec![udp]);
+    for (reached, told) in [(tcp, "tcp"), (udp, "udp")] {
+        desk.links_up_over(Some(reached));
+        desk.welcomes("alice");
+        assert_eq!(transports(&mut desk), [told]);
+        desk.link_breaks();
+        assert_eq!(transports(&mut desk), [told, told], "down, and dialled again");
+        desk.now.instant = desk.client.poll_timeout().expect("a next try");
+        assert!(desk.dials());
     }
 }
 

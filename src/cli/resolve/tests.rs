@@ -43,6 +43,7 @@ fn what_is_a_node_without_options() {
     let server = resolve(RoleName::Server, &Options::default()).unwrap();
     let expected = ServerSettings {
         listen: "127.0.0.1:4224".parse().unwrap(),
+        transports: carriers::available(),
         history: History::Memory,
         limits: Limits::default(),
     };
@@ -114,9 +115,12 @@ fn is_a_typed_option_of_another_role_refused() {
 
 #[test]
 fn is_what_is_not_there_yet_refused_with_what_is() {
-    let udp = Options { transport: text("udp"), ..Options::default() };
-    assert_eq!(trouble(RoleName::Server, &udp).hint, "available: tcp");
-    assert_eq!(trouble(RoleName::Client, &udp).hint, "available: tcp, auto");
+    let pigeon = Options { transport: text("pigeon"), ..Options::default() };
+    for role in [RoleName::Server, RoleName::Client, RoleName::Peer] {
+        let trouble = trouble(role, &pigeon);
+        assert_eq!(trouble.message, "--transport \"pigeon\" is not available");
+        assert!(trouble.hint.starts_with("available: tcp"), "{}", trouble.hint);
+    }
     let web = Options { web: text("127.0.0.1:4280"), ..Options::default() };
     assert_eq!(trouble(RoleName::Server, &web).hint, "available: off");
     let history = Options { history: text("/tmp/history.db"), ..Options::default() };

@@ -116,6 +116,12 @@ impl State {
         (polled, reported || self.could_read_on())
     }
 
+    /// Hands out the next message if it is here, which says nothing about those before. Also whether the
+    /// task has something to do now.
+    pub(super) fn try_recv(&mut self) -> (Option<Bytes>, bool) {
+        (self.inbox.pop(), self.could_read_on())
+    }
+
     fn poll_next(&mut self, cx: &Context<'_>) -> Poll<Result<Option<Bytes>, LinkError>> {
         if let Some(message) = self.inbox.pop() {
             return Poll::Ready(Ok(Some(message)));

@@ -115,6 +115,32 @@ fn are_links_and_ends_those_of_the_contract() {
 }
 
 #[test]
+fn are_figures_of_the_way_there_only_where_they_are_known() {
+    let tcp = LinkFigures {
+        peer: "127.0.0.1:4224".into(),
+        name: "hub".into(),
+        transport: "tcp",
+        rtt_us: None,
+        bytes_sent: 999,
+        bytes_received: 12_345,
+        messages_sent: 3,
+        messages_received: 40,
+        path: None,
+    };
+    let path = PathFigures { packets_sent: 100, packets_lost: 7, mtu: 1200, ..PathFigures::default() };
+    let udp = LinkFigures { transport: "udp", rtt_us: Some(1_234), path: Some(path), ..tcp.clone() };
+    let counters = r#""bytes_sent":999,"bytes_received":12345,"messages_sent":3,"messages_received":40"#;
+    let way = r#""min_rtt_us":0,"rtt_var_us":0,"packets_sent":100,"packets_lost":7,"retransmits":0,"spurious":0,"copies":0,"window":0,"in_flight":0,"mtu":1200"#;
+    let link = |figures: &str| format!(r#"{{"peer":"127.0.0.1:4224","name":"hub",{figures}}}"#);
+    let tcp_link = link(&format!(r#""transport":"tcp","rtt_us":null,{counters}"#));
+    let udp_link = link(&format!(r#""transport":"udp","rtt_us":1234,{counters},{way}"#));
+    check(
+        &Event::Stats { links: vec![tcp, udp] },
+        &format!(r#"{{"event":"stats","links":[{tcp_link},{udp_link}]}}"#),
+    );
+}
+
+#[test]
 fn is_the_text_exact_to_a_parser_and_inert_on_a_terminal() {
     let text = "two\nlines \u{9b}31m \u{202e}";
     let json = render(&Event::Message(said(lobby(), 0, text)));

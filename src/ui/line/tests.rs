@@ -123,8 +123,26 @@ fn how_are_figures_written() {
         bytes_received: 12_345,
         messages_sent: 3,
         messages_received: 40,
+        path: None,
     };
     let line = "tcp 127.0.0.1:4224 (hub)  rtt 1.23 ms  sent 999 B in 3 messages  received 12.3 kB in 40";
+    assert_eq!(data(&Event::Stats { links: vec![link.clone()] }), line);
+    let path = PathFigures {
+        min_rtt_us: 1_001,
+        rtt_var_us: 20,
+        packets_sent: 1_000,
+        packets_lost: 103,
+        retransmits: 90,
+        spurious: 1,
+        copies: 200,
+        window: 14_720,
+        in_flight: 1_200,
+        mtu: 1_472,
+    };
+    let line = "udp 127.0.0.1:4224 (hub)  rtt 1.23 ms (least 1.00 ms, varies 0.02 ms)  loss 10.2 % \
+                (1 only late)  retransmits 90  copies 200  window 14.7 kB (1.2 kB under way)  mtu 1472  \
+                sent 999 B in 3 messages  received 12.3 kB in 40";
+    let link = LinkFigures { transport: "udp", path: Some(path), ..link };
     assert_eq!(data(&Event::Stats { links: vec![link] }), line);
     assert_eq!(data(&Event::Stats { links: Vec::new() }), "no links");
     assert_eq!(bytes(999_999), "1.0 MB");
