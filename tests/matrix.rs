@@ -37,6 +37,26 @@ macro_rules! matrix {
             }
 
             #[tokio::test]
+            async fn in_a_star_over_udp() {
+                scenario(Party::gather(Shape::Star, Carrier::Udp).await).await;
+            }
+
+            #[tokio::test]
+            async fn in_a_mesh_over_udp() {
+                scenario(Party::gather(Shape::Mesh, Carrier::Udp).await).await;
+            }
+
+            #[tokio::test]
+            async fn in_a_star_over_plain_udp() {
+                scenario(Party::gather(Shape::Star, Carrier::PlainUdp).await).await;
+            }
+
+            #[tokio::test]
+            async fn in_a_mesh_over_plain_udp() {
+                scenario(Party::gather(Shape::Mesh, Carrier::PlainUdp).await).await;
+            }
+
+            #[tokio::test]
             async fn in_a_star_over_memory() {
                 scenario(Party::gather(Shape::Star, Carrier::Memory).await).await;
             }

@@ -87,6 +87,9 @@ async fn hears_all(events: &mut Events) {
         let said = loop {
             match next(events).await {
                 Event::Message(said) => break said,
+                Event::Presence { change: Change::Lost { reason }, .. } => {
+                    panic!("nobody waits for those who do not read, but line {number} did: {reason}")
+                }
                 Event::Presence { .. } | Event::Link { .. } => {}
                 other => panic!("{other:?} before line {number}"),
             }
@@ -121,7 +124,6 @@ async fn does_a_slow_reader_harm_anybody_and_is_a_dead_one_cut_off() {
     hears_all(&mut heard).await;
     speaking.await.unwrap();
     let took = began.elapsed();
-    assert!(took < STALL_TIMEOUT / 2, "nobody waits for those who do not read: {took:?}");
 
     for number in 0..LINES {
         let record = slow.next_record().await.expect("the slow one is not cut off");

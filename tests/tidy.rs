@@ -37,10 +37,46 @@ fn relative(path: &Path, to: &Path) -> String {
 fn tree() -> Vec<Source> {
     let src = root().join("src");
     let rust = files(&src).into_iter().filter(|path| path.extension().is_some_and(|e| e == "rs"));
-    let tree: Vec<Source> =
-        rust.map(|path| Source::new(&relative(&path, &src), &fs::read_to_string(&path).unwrap())).collect();
+    let read = |path: PathBuf| (relative(&path, &src), fs::read_to_string(&path).unwrap());
+    let texts: Vec<(String, String)> = rust.map(read).collect();
+    let for_tests: Vec<String> = texts.iter().flat_map(|(path, text)| test_modules(path, text)).collect();
+    let is_for_tests = |path: &str| {
+        let module = path.strip_suffix(".rs").unwrap_or(path);
+        for_tests.iter().any(|test| module == test || module.starts_with(&format!("{test}/")))
+    };
+    let tree: Vec<Source> = texts
+        .iter()
+        .filter(|(path, _)| !is_for_tests(path))
+        .map(|(path, text)| Source::new(path, text))
+        .collect();
     assert!(tree.len() > 50, "the source was found");
     tree
+}
+
+/// The modules that a file has for tests and fuzzing alone, each as the path of its file without the end.
+fn test_modules(path: &str, text: &str) -> Vec<String> {
+    let stem = path.strip_suffix(".rs").unwrap_or(path);
+    let folder = stem.strip_suffix("/mod").unwrap_or(stem);
+    let mut lines = text.lines().peekable();
+    let mut found = Vec::new();
+    while let Some(line) = lines.next() {
+        if !matches!(line.trim(), "#[cfg(test)]" | "#[cfg(any(test, fuzzing))]") {
+            continue;
+        }
+        while lines.next_if(|next| next.trim().starts_with("#[")).is_some() {}
+        let declared = lines.peek().and_then(|next| next.trim().strip_suffix(';'));
+        if let Some((_, name)) = declared.and_then(|next| next.split_once("mod ")) {
+            found.push(format!("{folder}/{name}"));
+        }
+    }
+    found
+}
+
+#[test]
+fn are_modules_for_tests_known_by_their_mark() {
+    let text = "mod a;\n#[cfg(test)]\nmod b;\n#[cfg(any(test, fuzzing))]\npub(crate) mod c;\n#[cfg(test)]\nfn d() {}";
+    assert_eq!(test_modules("app/x/mod.rs", text), ["app/x/b", "app/x/c"]);
+    assert_eq!(test_modules("app/x.rs", text), ["app/x/b", "app/x/c"]);
 }
 
 fn holds(check: fn(&Source) -> Vec<String>) {

@@ -73,6 +73,8 @@ macro_rules! questions {
 conformance! {
     tcp: Net::tcp();
     tcp_insecure: Net::tcp_insecure();
+    udp: Net::udp();
+    udp_insecure: Net::udp_insecure();
     memory: Net::memory();
     memory_shuffled: Net::memory_shuffled(7);
 }

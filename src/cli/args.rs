@@ -42,6 +42,12 @@ pub(super) struct Cli {
 /// What the program does beside being a node.
 #[derive(Clone, Debug, Subcommand)]
 pub(super) enum Beside {
+    /// A server and three people talking over udp on a bad link, and what it took; ends by itself
+    Demo {
+        /// The link: a profile of netem/profiles, by name or file [default: lossy30]
+        #[arg(long, value_name = "PROFILE[,seed=N]")]
+        impair: Option<String>,
+    },
     /// One link for other programs: netcat with messages and lanes
     #[command(subcommand, arg_required_else_help = false)]
     Pipe(pipe::End),
@@ -62,7 +68,8 @@ pub(super) struct Options {
     #[arg(long, value_name = "ROLE", env = "SAYAGAIN_ROLE")]
     pub(super) role: Option<RoleName>,
 
-    /// What carries it: tcp; a client also auto [default: tcp]
+    /// What carries it: tcp, udp or both with a comma; a client also auto [default: server tcp,udp; client
+    /// auto, which is udp, and tcp when udp gets no answer; peer udp]
     #[arg(long, value_name = "TRANSPORT", env = "SAYAGAIN_TRANSPORT")]
     pub(super) transport: Option<String>,
 
@@ -116,6 +123,11 @@ pub(super) struct Options {
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
           hide_possible_values = true, value_parser = BoolishValueParser::new(), env = "SAYAGAIN_INSECURE")]
     pub(super) insecure: Option<bool>,
+
+    /// A bad link to try it on: what this node sends over udp is lost, late and doubled as in a profile of
+    /// netem/profiles, by name or file [default: none]
+    #[arg(long, value_name = "PROFILE[,seed=N]", env = "SAYAGAIN_IMPAIR")]
+    pub(super) impair: Option<String>,
 
     /// Client, peer: how long the end of input waits for delivery [default: 60]
     #[arg(long, value_name = "SECONDS", env = "SAYAGAIN_LINGER")]
@@ -214,6 +226,7 @@ impl Options {
             web: self.web.or(other.web),
             reconnect: self.reconnect.or(other.reconnect),
             insecure: self.insecure.or(other.insecure),
+            impair: self.impair.or(other.impair),
             linger: self.linger.or(other.linger),
             json: self.json.or(other.json),
             plain: self.plain.or(other.plain),

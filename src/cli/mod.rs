@@ -4,6 +4,8 @@ mod address;
 mod args;
 mod carriers;
 mod config;
+mod demo;
+mod impair;
 mod log;
 mod opening;
 mod pipe;
@@ -85,6 +87,10 @@ fn be_beside(called: &str, mut command: Command, beside: Beside) -> Result<Statu
         Beside::Pipe(end) => {
             log::start(0, false);
             return pipe::run(end);
+        }
+        Beside::Demo { impair } => {
+            log::start(0, false);
+            return demo::run(impair.as_deref());
         }
         Beside::Completions { shell } => clap_complete::generate(shell, &mut command, called, &mut text),
         Beside::Man => {

@@ -15,7 +15,7 @@ use super::{
     ClientSettings, History, PeerSettings, Person, Remote, Role, ServerSettings, Settings,
     address::{self, DEFAULT_PORT},
     args::{OF_ROLES, Options, RoleName, When},
-    carriers,
+    carriers, impair,
     stop::{Status, Stop},
 };
 
@@ -61,6 +61,7 @@ impl Settings {
             role,
             face: face(options, around),
             insecure: options.insecure.unwrap_or(false),
+            impairment: impair::resolve(options)?,
             data_dir: data_dir(options, around, &directory)?,
             data_dir_given: options.data_dir.is_some(),
         })
@@ -103,7 +104,7 @@ fn server(options: &Options) -> Result<ServerSettings, Stop> {
         Some(listen) => address::local("--listen", listen)?,
         None => SocketAddr::from(([127, 0, 0, 1], DEFAULT_PORT)),
     };
-    let transports = carriers::of_server(options.transport.as_deref(), &carriers::available())?;
+    let transports = carriers::of_server(options.transport.as_deref(), &impair::carriers(options))?;
     Ok(ServerSettings { listen, transports, history: history(options)?, limits: limits(options)? })
 }
 
@@ -111,7 +112,7 @@ fn client(options: &Options, around: &Surroundings) -> Result<ClientSettings, St
     Ok(ClientSettings {
         person: person(options, around)?,
         server: address::remote("--server", options.server.as_deref().unwrap_or("127.0.0.1:4224"))?,
-        transports: carriers::of_client(options.transport.as_deref(), &carriers::available())?,
+        transports: carriers::of_client(options.transport.as_deref(), &impair::carriers(options))?,
         reconnect: options.reconnect.unwrap_or(false),
     })
 }
@@ -126,7 +127,7 @@ fn peer(options: &Options, around: &Surroundings) -> Result<PeerSettings, Stop> 
         None if is_local => SocketAddr::from(([127, 0, 0, 1], 0)),
         None => SocketAddr::from(([0, 0, 0, 0], 0)),
     };
-    let transports = carriers::of_peer(options.transport.as_deref(), &carriers::available())?;
+    let transports = carriers::of_peer(options.transport.as_deref(), &impair::carriers(options))?;
     Ok(PeerSettings { listen, transports, peers, person, history, limits })
 }
 

@@ -4,6 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use crate::{
     app::limits::Limits,
+    transport::impair::Impairment,
     ui::{AtEnd, Face},
     wire::{Nick, RoomName, Scheme},
 };
@@ -11,7 +12,7 @@ use crate::{
 use super::Remote;
 
 /// Everything a node is started with.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// What it is.
     pub role: Role,
@@ -21,6 +22,8 @@ pub struct Settings {
     pub at_end: AtEnd,
     /// Whether links are plaintext.
     pub insecure: bool,
+    /// What is done to the datagrams it sends.
+    pub impairment: Option<Impairment>,
     /// Identity, epoch and pins.
     pub data_dir: PathBuf,
     /// Whether a person named that directory: then it is that or nothing.

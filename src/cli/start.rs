@@ -68,7 +68,7 @@ fn node(settings: &Settings, identity: Identity) -> Node {
             person(node.limits(peer.limits).history(lines(peer.history)), &peer.person)
         }
     };
-    node.identity(identity).insecure(settings.insecure)
+    node.identity(identity).insecure(settings.insecure).impaired(settings.impairment.clone())
 }
 
 fn listening(node: Node, at: SocketAddr, transports: &[Scheme]) -> Node {

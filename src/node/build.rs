@@ -15,7 +15,7 @@ use crate::{
         Client, ClientConfig, Event, Hub, HubConfig, Mesh, MeshConfig, Topology,
         limits::{HISTORY_ON_JOIN, Limits},
     },
-    transport::{KeyError, Keys, Security, Transport, by_name},
+    transport::{KeyError, Keys, Security, Transport, by_name, impair::Impairment},
     wire::{Addr, BadName, MAX_BODY_BYTES, Nick, RoomName, Scheme},
 };
 
@@ -79,6 +79,7 @@ pub struct Node {
     transports: BTreeMap<Scheme, Arc<dyn Transport>>,
     fall_back: Option<Scheme>,
     insecure: bool,
+    impairment: Option<Impairment>,
     limits: Limits,
     history: u16,
     reconnect: bool,
@@ -117,6 +118,7 @@ impl Node {
             transports: BTreeMap::new(),
             fall_back: None,
             insecure: false,
+            impairment: None,
             limits: Limits::default(),
             history: HISTORY_ON_JOIN,
             reconnect: false,
@@ -199,6 +201,13 @@ impl Node {
     #[must_use]
     pub const fn insecure(mut self, insecure: bool) -> Self {
         self.insecure = insecure;
+        self
+    }
+
+    /// Treats the datagrams that the node sends like a bad line, where its transport sends datagrams.
+    #[must_use]
+    pub fn impaired(mut self, impairment: Option<Impairment>) -> Self {
+        self.impairment = impairment;
         self
     }
 
@@ -289,7 +298,7 @@ impl Node {
             Security::Tls(Keys::from_pkcs8(&identity.key.to_pkcs8())?)
         };
         for scheme in missing {
-            if let Some(transport) = by_name(scheme.as_str(), security.clone()) {
+            if let Some(transport) = by_name(scheme.as_str(), security.clone(), self.impairment.clone()) {
                 self.transports.insert(scheme, transport);
             }
         }

@@ -17,7 +17,7 @@ use tokio::sync::{Notify, Semaphore, SemaphorePermit, TryAcquireError};
 
 use self::state::State;
 use super::{
-    LinkError, LinkStats, MAX_MESSAGE_BYTES, Undelivered,
+    LinkError, LinkStats, MAX_MESSAGE_BYTES, PathStats, Undelivered,
     error::{By, CloseReason},
     lane::{Class, Lane},
     outbox::{CLASS_BYTES, Order, cost},
@@ -184,8 +184,16 @@ impl Shared {
             messages_received: state.inbox.handed(),
             bytes_sent: self.bytes_sent(),
             bytes_received: self.meter.received.load(Ordering::Relaxed),
-            path: None,
+            path: state.path,
         }
+    }
+
+    pub(super) fn set_path(&self, path: PathStats) {
+        self.lock().path = Some(path);
+    }
+
+    pub(super) fn meter(&self) -> &Meter {
+        &self.meter
     }
 
     pub(super) fn bytes_sent(&self) -> u64 {

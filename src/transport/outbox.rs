@@ -22,6 +22,15 @@ pub(super) fn cost(len: usize) -> usize {
     (len + MESSAGE_OVERHEAD).min(CLASS_BYTES)
 }
 
+/// One thing to send.
+#[derive(Debug)]
+pub(super) enum Out {
+    /// A message, and what it gives back of its class.
+    Message { lane: Lane, message: Bytes, cost: usize },
+    /// A word between the two links.
+    Control(Control),
+}
+
 /// Which message goes next.
 #[derive(Debug)]
 pub(super) enum Order {
@@ -39,11 +48,11 @@ pub(super) struct Outbox {
     classes: [VecDeque<Waiting>; Class::ALL.len()],
     /// A message of which a part was handed over, and what it gives back at its end.
     started: Option<(Bytes, Class, usize)>,
-    /// Encoded control units that go before the next message. At most a handful: one count each
-    /// second, one final count.
-    urgent: Vec<u8>,
-    /// The encoded close, which goes when nothing else is left.
-    last: Vec<u8>,
+    /// Control units that go before the next message. At most a handful: one count each second, one
+    /// final count.
+    urgent: VecDeque<Control>,
+    /// The close, which goes when nothing else is left.
+    last: Option<Control>,
 }
 
 #[derive(Debug)]
@@ -54,7 +63,7 @@ struct Waiting {
 
 impl Outbox {
     pub(super) fn new(order: Order) -> Self {
-        Self { order, classes: Default::default(), started: None, urgent: Vec::new(), last: Vec::new() }
+        Self { order, classes: Default::default(), started: None, urgent: VecDeque::new(), last: None }
     }
 
     pub(super) fn push(&mut self, lane: Lane, message: Bytes) {
@@ -62,13 +71,13 @@ impl Outbox {
     }
 
     /// Puts a control unit before every waiting message.
-    pub(super) fn push_urgent(&mut self, control: &Control) {
-        control.encode(&mut self.urgent);
+    pub(super) fn push_urgent(&mut self, control: Control) {
+        self.urgent.push_back(control);
     }
 
     /// Puts a control unit after every waiting message; none may be pushed afterwards.
-    pub(super) fn push_last(&mut self, control: &Control) {
-        control.encode(&mut self.last);
+    pub(super) fn push_last(&mut self, control: Control) {
+        self.last = Some(control);
     }
 
     /// Drops everything, for a link that is lost.
@@ -80,7 +89,7 @@ impl Outbox {
     pub(super) fn is_empty(&self) -> bool {
         self.started.is_none()
             && self.urgent.is_empty()
-            && self.last.is_empty()
+            && self.last.is_none()
             && self.classes.iter().all(VecDeque::is_empty)
     }
 
@@ -98,9 +107,11 @@ impl Outbox {
             if self.started.is_some() {
                 break;
             }
-            batch.append(&mut self.urgent);
-            let Some((class, message)) = self.next() else {
-                batch.append(&mut self.last);
+            self.urgent.drain(..).for_each(|control| control.encode(batch));
+            let Some((_, class, message)) = self.next() else {
+                if let Some(control) = self.last.take() {
+                    control.encode(batch);
+                }
                 break;
             };
             // `send` refused what has no header.
@@ -110,6 +121,24 @@ impl Outbox {
             self.started = Some((message, class, cost));
         }
         freed
+    }
+
+    /// The next thing to send, for a transport that carries messages whole; `has_room` says for which
+    /// class and length it takes one.
+    pub(super) fn take(&mut self, has_room: impl Fn(Class, usize) -> bool) -> Option<Out> {
+        if let Some(control) = self.urgent.pop_front() {
+            return Some(Out::Control(control));
+        }
+        for class in Class::ALL {
+            let queue = self.queue(class);
+            if queue.front().is_some_and(|waiting| has_room(class, waiting.message.len())) {
+                let Waiting { lane, message } = queue.pop_front()?;
+                let cost = cost(message.len());
+                return Some(Out::Message { lane: Lane { class, id: lane }, message, cost });
+            }
+        }
+        let idle = self.classes.iter().all(VecDeque::is_empty);
+        self.last.take_if(|_| idle).map(Out::Control)
     }
 
     /// Hands over more of a started message; what it gives back when this was all of it.
@@ -126,17 +155,17 @@ impl Outbox {
         Some(freed)
     }
 
-    fn next(&mut self) -> Option<(Class, Bytes)> {
+    fn next(&mut self) -> Option<(u32, Class, Bytes)> {
         if let Order::Shuffled(_) = self.order {
             return self.next_of_any_lane();
         }
         Class::ALL.into_iter().find_map(|class| {
             let waiting = self.queue(class).pop_front()?;
-            Some((class, waiting.message))
+            Some((waiting.lane, class, waiting.message))
         })
     }
 
-    fn next_of_any_lane(&mut self) -> Option<(Class, Bytes)> {
+    fn next_of_any_lane(&mut self) -> Option<(u32, Class, Bytes)> {
         let Order::Shuffled(chance) = &mut self.order else { return None };
         let total = self.classes.iter().map(VecDeque::len).sum::<usize>();
         let mut pick = (total > 0).then(|| chance.random_range(0..total))?;
@@ -145,7 +174,7 @@ impl Outbox {
             if let Some(picked) = queue.get(pick) {
                 let lane = picked.lane;
                 let first = queue.iter().position(|waiting| waiting.lane == lane)?;
-                return Some((class, queue.remove(first)?.message));
+                return Some((lane, class, queue.remove(first)?.message));
             }
             pick -= queue.len();
         }
@@ -196,9 +225,9 @@ mod tests {
             let mut outbox = Outbox::new(Order::ByClass);
             outbox.push(Lane::bulk(1), Bytes::from_static(b"bulk"));
             outbox.push(Lane::thin(1), Bytes::from_static(b"thin"));
-            outbox.push_last(&close);
+            outbox.push_last(close.clone());
             outbox.push(Lane::CONTROL, Bytes::from_static(b""));
-            outbox.push_urgent(&count);
+            outbox.push_urgent(count.clone());
             let (units, freed) = drain(&mut outbox, limit);
             let (count, close) = (Unit::Control(count.clone()), Unit::Control(close.clone()));
             assert_eq!(units, [count, message(""), message("thin"), message("bulk"), close]);

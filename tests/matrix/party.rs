@@ -27,6 +27,8 @@ pub(crate) enum Shape {
 pub(crate) enum Carrier {
     Tcp,
     PlainTcp,
+    Udp,
+    PlainUdp,
     Memory,
     Shuffled,
 }
@@ -54,7 +56,7 @@ struct Venue {
 impl Venue {
     fn new(carrier: Carrier) -> Self {
         let network = match carrier {
-            Carrier::Tcp | Carrier::PlainTcp => None,
+            Carrier::Tcp | Carrier::PlainTcp | Carrier::Udp | Carrier::PlainUdp => None,
             Carrier::Memory => Some(MemoryNetwork::new()),
             Carrier::Shuffled => Some(MemoryNetwork::shuffled(7)),
         };
@@ -64,6 +66,7 @@ impl Venue {
     const fn scheme(&self) -> Scheme {
         match self.carrier {
             Carrier::Tcp | Carrier::PlainTcp => Scheme::Tcp,
+            Carrier::Udp | Carrier::PlainUdp => Scheme::Udp,
             Carrier::Memory | Carrier::Shuffled => Scheme::Memory,
         }
     }
@@ -78,7 +81,7 @@ impl Venue {
                     Arc::new(MemoryTransport::new(network.clone(), host, None));
                 node.transport(Scheme::Memory, transport)
             }
-            None => node.insecure(matches!(self.carrier, Carrier::PlainTcp)),
+            None => node.insecure(matches!(self.carrier, Carrier::PlainTcp | Carrier::PlainUdp)),
         };
         let ip = if self.network.is_some() { host } else { IpAddr::from([127, 0, 0, 1]) };
         if listens { node.listen(Addr::new(self.scheme(), SocketAddr::new(ip, 0))) } else { node }

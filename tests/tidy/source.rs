@@ -136,15 +136,17 @@ fn blank_tests(code: &mut [char]) -> usize {
     lines
 }
 
-/// Where an item ends: at its `;`, or at the brace that closes its first.
+/// Where an item ends: at its `;`, or at the brace that closes its first. A field, a variant or an arm
+/// of a match ends at its comma, or before the brace that closes what it is in.
 fn item_end(code: &[char], from: usize) -> usize {
     let mut nested = 0_i32;
     for (at, c) in code.iter().enumerate().skip(from) {
         match c {
             '(' | '[' => nested += 1,
             ')' | ']' => nested -= 1,
-            ';' if nested == 0 => return at + 1,
+            ';' | ',' if nested == 0 => return at + 1,
             '{' => return brace_end(code, at),
+            '}' => return at,
             _ => {}
         }
     }

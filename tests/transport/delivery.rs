@@ -169,5 +169,6 @@ pub(crate) async fn are_messages_and_bytes_counted(net: &Net) {
         tokio::task::yield_now().await;
     }
     let sent = near.tx.stats();
-    assert!((10_040..12_000).contains(&sent.bytes_sent), "{sent:?}");
+    // The handshake is in it, which over UDP is padded, and probes of what the path takes.
+    assert!((10_040..24_000).contains(&sent.bytes_sent), "{sent:?}");
 }

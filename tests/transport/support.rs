@@ -10,7 +10,7 @@ use std::{
 use bytes::Bytes;
 use sayagain::transport::{
     CloseCode, CloseReason, Keys, Lane, Link, LinkRx, LinkTx, Listener, MemoryNetwork, MemoryTransport,
-    Security, TcpTransport, Transport,
+    Security, TcpTransport, Transport, UdpTransport,
 };
 
 pub(crate) const LOOPBACK: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
@@ -38,6 +38,18 @@ impl Net {
 
     pub(crate) fn tcp_insecure() -> Self {
         let (dialer, listener) = (tcp(Security::Insecure), tcp(Security::Insecure));
+        Self { dialer, listener, keys: None, keeps_priority: true }
+    }
+
+    pub(crate) fn udp() -> Self {
+        let (ours, theirs) = (keys(1), keys(2));
+        let spki = [ours.spki().clone(), theirs.spki().clone()];
+        let [dialer, listener] = [ours, theirs].map(|keys| udp(Security::Tls(keys)));
+        Self { dialer, listener, keys: Some(spki), keeps_priority: true }
+    }
+
+    pub(crate) fn udp_insecure() -> Self {
+        let (dialer, listener) = (udp(Security::Insecure), udp(Security::Insecure));
         Self { dialer, listener, keys: None, keeps_priority: true }
     }
 
@@ -74,6 +86,10 @@ impl Net {
 
 fn tcp(security: Security) -> Box<dyn Transport> {
     Box::new(TcpTransport::new(security))
+}
+
+fn udp(security: Security) -> Box<dyn Transport> {
+    Box::new(UdpTransport::new(security))
 }
 
 /// A key that is the same in every run.

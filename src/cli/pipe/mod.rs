@@ -114,7 +114,7 @@ impl Carrier {
         } else {
             Security::Tls(ephemeral()?)
         };
-        match transport::by_name(scheme.as_str(), security) {
+        match transport::by_name(scheme.as_str(), security, None) {
             Some(transport) => Ok(Self { scheme, transport }),
             None => Err(Stop::unavailable("--transport", &place.transport, &[])),
         }

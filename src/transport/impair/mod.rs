@@ -33,3 +33,12 @@ mod tests;
 
 pub use line::{Line, LineStats, MAX_QUEUED, MAX_QUEUED_BYTES};
 pub use profile::{MAX_DATAGRAM, Profile, ProfileError};
+
+/// A bad network for one node: what it is like, and the seed of what it does.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Impairment {
+    /// What it is like.
+    pub profile: Profile,
+    /// Equal seeds do alike.
+    pub seed: u64,
+}

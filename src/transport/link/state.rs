@@ -10,7 +10,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use crate::transport::{
-    LinkError, Undelivered,
+    LinkError, PathStats, Undelivered,
     error::{By, CloseCode, CloseReason},
     framing::{Control, Unit},
     inbox::Inbox,
@@ -45,6 +45,7 @@ pub(in crate::transport) struct State {
     writing: bool,
     /// The task does not read because the inbox is full.
     read_paused: bool,
+    pub(super) path: Option<PathStats>,
     task: Option<Waker>,
     reader: Option<Waker>,
 }
@@ -70,6 +71,7 @@ impl State {
             lost: None,
             writing: false,
             read_paused: false,
+            path: None,
             task: None,
             reader: None,
         }
@@ -91,7 +93,7 @@ impl State {
     pub(super) fn start_close(&mut self, reason: CloseReason) {
         if self.closing.is_none() {
             let (code, text) = (reason.code as u8, reason.text.clone());
-            self.outbox.push_last(&Control::Close { code, text });
+            self.outbox.push_last(Control::Close { code, text });
             self.closing = Some(reason);
         }
     }
@@ -189,7 +191,7 @@ impl State {
         let due = !self.reported && (all || self.inbox.is_abandoned());
         if due {
             self.reported = true;
-            self.outbox.push_urgent(&Control::Consumed { messages: self.inbox.consumed() });
+            self.outbox.push_urgent(Control::Consumed { messages: self.inbox.consumed() });
         }
         due
     }
@@ -205,7 +207,7 @@ impl State {
             return false;
         }
         self.progress_reported = Some(now);
-        self.outbox.push_urgent(&Control::Consuming { messages: self.inbox.consumed() });
+        self.outbox.push_urgent(Control::Consuming { messages: self.inbox.consumed() });
         true
     }
 

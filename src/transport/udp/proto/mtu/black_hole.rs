@@ -1,0 +1,71 @@
+//! Tells a path that swallows large packets from one that loses some of all.
+
+use std::time::Instant;
+
+use smallvec::SmallVec;
+
+use super::BASE_MTU;
+
+/// Suspicious bursts of losses that make a black hole.
+const BLACK_HOLE_BURSTS: usize = 3;
+
+/// Losses that look as if only large packets were affected. Ordinary loss takes small ones too, and lets
+/// large ones pass.
+#[derive(Debug, Default)]
+pub(super) struct LossBursts {
+    /// The smallest packet of each suspicious burst that ended.
+    suspicious: SmallVec<[u16; BLACK_HOLE_BURSTS]>,
+    /// The burst under way.
+    burst: Option<Burst>,
+    /// When the newest large packet was sent that passed.
+    passed: Option<Instant>,
+}
+
+/// Packets lost at one instant.
+#[derive(Clone, Copy, Debug)]
+struct Burst {
+    at: Instant,
+    /// The smallest of them; [`BASE_MTU`] also once as large a packet passed.
+    smallest: u16,
+}
+
+impl Burst {
+    fn is_suspicious(self) -> bool {
+        self.smallest > BASE_MTU
+    }
+}
+
+impl LossBursts {
+    /// Whether a large packet sent at `since` or later passed.
+    pub(super) fn has_passed_since(&self, since: Instant) -> bool {
+        self.passed.is_some_and(|passed| passed >= since)
+    }
+
+    /// A packet of `size` sent at `sent` passed, so it was no black hole that swallowed any of up to that size.
+    pub(super) fn on_acked(&mut self, size: u16, sent: Instant) {
+        if size <= BASE_MTU {
+            return;
+        }
+        self.passed = self.passed.max(Some(sent));
+        self.suspicious.retain(|smallest| *smallest > size);
+        if let Some(burst) = &mut self.burst
+            && burst.smallest <= size
+        {
+            burst.smallest = BASE_MTU;
+        }
+    }
+
+    /// A packet of `size` was lost; `true` when it was a black hole.
+    pub(super) fn on_lost(&mut self, size: u16, now: Instant) -> bool {
+        let burst = match self.burst {
+            Some(burst) if burst.at == now => Burst { smallest: burst.smallest.min(size), ..burst },
+            ended => {
+                self.suspicious
+                    .extend(ended.filter(|burst| burst.is_suspicious()).map(|burst| burst.smallest));
+                Burst { at: now, smallest: size }
+            }
+        };
+        self.burst = Some(burst);
+        self.suspicious.len() + usize::from(burst.is_suspicious()) >= BLACK_HOLE_BURSTS
+    }
+}

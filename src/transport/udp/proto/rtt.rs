@@ -1,0 +1,224 @@
+//! How long a round trip takes (RFC 9002 §5).
+
+use std::time::{Duration, Instant};
+
+/// The round trip assumed before the first sample. RFC 9002 §6.2.2 recommends 333 ms, which makes the first
+/// probe wait a second; a hello is one small packet and most paths are faster, so 100 ms, a probe after
+/// 300 ms (RFC 9002 §6.2.4 backs off from there).
+pub(crate) const INITIAL_RTT: Duration = Duration::from_millis(100);
+
+/// The least span that timers are trusted to tell apart (`kGranularity`, RFC 9002 §6.1.2).
+pub(crate) const GRANULARITY: Duration = Duration::from_millis(1);
+
+/// How long a minimum counts: long enough to meet an empty queue, short enough to learn a new route.
+const MIN_WINDOW: Duration = Duration::from_secs(10);
+
+/// Estimates the round trip time of one path.
+#[derive(Clone, Debug)]
+pub(crate) struct RttEstimator {
+    latest: Duration,
+    /// The sample before the latest.
+    previous: Duration,
+    smoothed: Duration,
+    var: Duration,
+    min: Option<WindowedMin>,
+    first_sample_at: Option<Instant>,
+}
+
+impl RttEstimator {
+    /// Assumes `initial` until the first sample (RFC 9002 §5.3).
+    pub(crate) fn new(initial: Duration) -> Self {
+        Self {
+            latest: Duration::ZERO,
+            previous: Duration::ZERO,
+            smoothed: initial,
+            var: initial / 2,
+            min: None,
+            first_sample_at: None,
+        }
+    }
+
+    /// Takes a sample: `sample` passed between sending a packet and hearing at `now` that it arrived,
+    /// of which the other side says it spent `ack_delay`. A delay that would take the sample below the
+    /// minimum is not believed (RFC 9002 §5.3).
+    pub(crate) fn on_sample(&mut self, sample: Duration, ack_delay: Duration, now: Instant) {
+        self.previous = std::mem::replace(&mut self.latest, sample);
+        let min = self.min.get_or_insert_with(|| WindowedMin::new(sample, now));
+        min.update(sample, now);
+        let floor = min.get().saturating_add(ack_delay);
+        if self.first_sample_at.is_none() {
+            self.first_sample_at = Some(now);
+            self.smoothed = sample;
+            self.var = sample / 2;
+            return;
+        }
+        let adjusted = if sample >= floor { sample.saturating_sub(ack_delay) } else { sample };
+        let deviation = self.smoothed.abs_diff(adjusted);
+        self.var = self.var.saturating_mul(3).saturating_add(deviation) / 4;
+        self.smoothed = self.smoothed.saturating_mul(7).saturating_add(adjusted) / 8;
+    }
+
+    /// The last sample, zero before the first.
+    pub(crate) fn latest(&self) -> Duration {
+        self.latest
+    }
+
+    /// What the last two samples both were at least: longer than a queue that stands takes to show in a
+    /// moving average, and no single packet that was late by chance.
+    pub(crate) fn lately(&self) -> Duration {
+        self.latest.min(self.previous)
+    }
+
+    /// `smoothed_rtt`.
+    pub(crate) fn smoothed(&self) -> Duration {
+        self.smoothed
+    }
+
+    /// `rttvar`, the mean deviation.
+    pub(crate) fn var(&self) -> Duration {
+        self.var
+    }
+
+    /// The least sample of the last 10 s; before the first one, what is assumed.
+    pub(crate) fn min(&self) -> Duration {
+        self.min.as_ref().map_or(self.smoothed, WindowedMin::get)
+    }
+
+    /// When the first sample was taken, `None` before.
+    pub(crate) fn first_sample_at(&self) -> Option<Instant> {
+        self.first_sample_at
+    }
+
+    /// `smoothed_rtt + max(4 * rttvar, kGranularity)`: the probe timeout before the other side's delay
+    /// and any backoff (RFC 9002 §6.2.1).
+    pub(crate) fn pto_base(&self) -> Duration {
+        self.smoothed.saturating_add(self.var.saturating_mul(4).max(GRANULARITY))
+    }
+}
+
+/// The minimum of a sliding window in constant memory: the three best of successively younger parts of
+/// the window (Kathleen Nichols' filter, Linux `lib/win_minmax.c`).
+#[derive(Clone, Debug)]
+struct WindowedMin {
+    best: [(Duration, Instant); 3],
+}
+
+impl WindowedMin {
+    fn new(value: Duration, at: Instant) -> Self {
+        Self { best: [(value, at); 3] }
+    }
+
+    fn get(&self) -> Duration {
+        let [(value, _), ..] = self.best;
+        value
+    }
+
+    fn update(&mut self, value: Duration, at: Instant) {
+        let new = (value, at);
+        let [first, second, third] = self.best;
+        let age = |(_, taken): (Duration, Instant)| at.saturating_duration_since(taken);
+        self.best = if value <= first.0 || age(third) > MIN_WINDOW {
+            [new; 3]
+        } else if value <= second.0 {
+            [first, new, new]
+        } else if value <= third.0 {
+            [first, second, new]
+        } else {
+            self.best
+        };
+        self.age_out(new);
+    }
+
+    fn age_out(&mut self, new: (Duration, Instant)) {
+        let [first, second, third] = self.best;
+        let age = |(_, taken): (Duration, Instant)| new.1.saturating_duration_since(taken);
+        if age(first) > MIN_WINDOW {
+            self.best = [second, third, new];
+            if age(second) > MIN_WINDOW {
+                self.best = [third, new, new];
+            }
+        } else if second.1 == first.1 && age(first) > MIN_WINDOW / 4 {
+            self.best = [first, new, new];
+        } else if third.1 == second.1 && age(second) > MIN_WINDOW / 2 {
+            self.best = [first, second, new];
+        }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a starting point for virtual time")]
+mod tests {
+    use proptest::{collection::vec, prelude::*};
+
+    use super::*;
+
+    fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    #[test]
+    fn does_the_first_sample_replace_what_was_assumed() {
+        let mut rtt = RttEstimator::new(INITIAL_RTT);
+        assert_eq!(rtt.pto_base(), INITIAL_RTT * 3);
+        rtt.on_sample(ms(40), ms(30), Instant::now());
+        assert_eq!((rtt.smoothed(), rtt.var(), rtt.min()), (ms(40), ms(20), ms(40)));
+    }
+
+    #[test]
+    fn is_the_mean_that_of_the_rfc() {
+        let (mut rtt, now) = (RttEstimator::new(INITIAL_RTT), Instant::now());
+        rtt.on_sample(ms(80), ms(0), now);
+        rtt.on_sample(ms(120), ms(24), now);
+        assert_eq!(rtt.smoothed(), ms(82));
+        assert_eq!(rtt.var(), (ms(40) * 3 + ms(16)) / 4);
+    }
+
+    #[test]
+    fn is_a_delay_that_leads_below_the_minimum_not_believed() {
+        let (mut rtt, now) = (RttEstimator::new(INITIAL_RTT), Instant::now());
+        for _ in 0..200 {
+            rtt.on_sample(ms(50), Duration::from_secs(60), now);
+        }
+        assert_eq!(rtt.smoothed(), ms(50));
+    }
+
+    #[test]
+    fn does_a_minimum_age_out() {
+        let (mut rtt, start) = (RttEstimator::new(INITIAL_RTT), Instant::now());
+        rtt.on_sample(ms(20), ms(0), start);
+        for second in 1..30 {
+            rtt.on_sample(ms(300), ms(0), start + ms(1000 * second));
+            assert_eq!(rtt.min(), if second <= 10 { ms(20) } else { ms(300) });
+        }
+    }
+
+    #[test]
+    fn does_a_clock_that_goes_back_do_no_harm() {
+        let (mut rtt, start) = (RttEstimator::new(INITIAL_RTT), Instant::now());
+        rtt.on_sample(ms(20), ms(0), start + ms(5000));
+        rtt.on_sample(ms(30), ms(0), start);
+        assert_eq!(rtt.min(), ms(20));
+    }
+
+    proptest! {
+        #[test]
+        fn does_the_estimate_stay_among_the_samples(
+            samples in vec((1_u64..2000, 0_u64..3000, 0_u64..4000), 1..80)
+        ) {
+            let (mut rtt, mut now) = (RttEstimator::new(INITIAL_RTT), Instant::now());
+            let mut taken: Vec<(u64, Instant)> = Vec::new();
+            for (sample, delay, pause) in samples {
+                now += ms(pause);
+                rtt.on_sample(ms(sample), ms(delay), now);
+                taken.push((sample, now));
+                let least = taken.iter().map(|&(sample, _)| sample).min().unwrap();
+                let most = taken.iter().map(|&(sample, _)| sample).max().unwrap();
+                prop_assert!(rtt.smoothed() >= ms(least) && rtt.smoothed() <= ms(most));
+                let recent = taken.iter().filter(|&&(_, at)| now - at <= MIN_WINDOW);
+                let window_least = recent.map(|&(sample, _)| sample).min().unwrap();
+                prop_assert!(rtt.min() >= ms(least) && rtt.min() <= ms(sample));
+                prop_assert!(rtt.min() >= ms(window_least));
+            }
+        }
+    }
+}

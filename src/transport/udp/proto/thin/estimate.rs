@@ -1,0 +1,285 @@
+//! How much the path loses on the way there, and for how long at a stretch.
+
+use std::{collections::VecDeque, time::Duration, time::Instant};
+
+use super::super::PacketNumber;
+
+/// Packets looked at. At 10 % loss the estimate then has a standard error of 2 %.
+const WINDOW: usize = 256;
+
+/// Age at which an outcome says nothing about the path any more.
+const MAX_AGE: Duration = Duration::from_secs(30);
+
+/// Packets assumed to have gone well before the first: an empty window must not look like a bad path.
+const PRIOR: f64 = 50.0;
+
+/// Standard deviations above the mean: the upper end of a one-sided 80 % confidence interval.
+const Z_80: f64 = 0.84;
+
+/// Losses further apart than this are two bursts. Copies are never spaced wider, so what lies between
+/// says nothing for them; the losses of two chat lines would count as one burst otherwise.
+const MAX_BURST_GAP: Duration = Duration::from_millis(40);
+
+/// The share of packets lost of late, from the gaps in what the peer acknowledges.
+///
+/// Every packet number counts, also those whose content arrived through another copy: an estimate fed
+/// only by what had to be sent again goes to zero as soon as copies work, and switches them off.
+#[derive(Debug, Default)]
+pub(crate) struct LossEstimate {
+    /// Ascending by packet number, at most [`WINDOW`].
+    outcomes: VecDeque<Outcome>,
+    lost: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Outcome {
+    pn: PacketNumber,
+    sent: Instant,
+    lost: bool,
+}
+
+impl LossEstimate {
+    /// Packet `pn`, sent at `sent`, arrived.
+    pub(crate) fn on_acked(&mut self, pn: PacketNumber, sent: Instant) {
+        self.record(Outcome { pn, sent, lost: false });
+    }
+
+    /// Packet `pn`, sent at `sent`, did not arrive.
+    pub(crate) fn on_lost(&mut self, pn: PacketNumber, sent: Instant) {
+        self.record(Outcome { pn, sent, lost: true });
+    }
+
+    /// Packet `pn` arrived after all.
+    pub(crate) fn on_spurious(&mut self, pn: PacketNumber) {
+        let at = self.position(pn);
+        let Some(known) = self.outcomes.get_mut(at).filter(|known| known.pn == pn && known.lost) else {
+            return;
+        };
+        known.lost = false;
+        self.lost = self.lost.saturating_sub(1);
+    }
+
+    /// Forgets what was sent more than 30 s before `now`. To be called before the estimate is read.
+    pub(crate) fn age(&mut self, now: Instant) {
+        while self.outcomes.front().is_some_and(|old| now.saturating_duration_since(old.sent) > MAX_AGE) {
+            self.forget_oldest();
+        }
+    }
+
+    /// The upper 80 % bound of the share of packets lost, between 0 and 1.
+    ///
+    /// `m = (lost + 1) / (N + 50)`, `p = m + 0.84 sqrt(m (1 - m) / (N + 50))`: Laplace's rule of
+    /// succession with a prior of 50 packets, plus the normal approximation of the binomial bound. The
+    /// bound, not the mean: one copy too many costs bytes, one too few costs a round trip. A full window
+    /// without loss gives 0.6 %.
+    pub(crate) fn p_hat(&self) -> f64 {
+        let samples = self.outcomes.len() as f64 + PRIOR;
+        let mean = (self.lost as f64 + 1.0) / samples;
+        let spread = (mean * (1.0 - mean).max(0.0) / samples).sqrt();
+        (mean + Z_80 * spread).min(1.0)
+    }
+
+    /// Whether anything in the window was lost.
+    pub(crate) const fn has_loss(&self) -> bool {
+        self.lost > 0
+    }
+
+    /// How long the path stays bad once it is, zero when losses come independently.
+    ///
+    /// The mean time from the first to the last packet of a run of losses, times the share of neighbours
+    /// lost together that chance does not explain. With loss probability `p` and `q` the probability that
+    /// a loss is followed by another, that share is `(q - p) / (q (1 - p))` (the Gilbert model: `q = p + (1 - p) e`
+    /// where `e` is the probability that the bad state lasts until the next packet). Without it 30 % of
+    /// independent loss would look like bursts and drive the copies apart, which makes longer bursts.
+    pub(crate) fn burst(&self) -> Duration {
+        let runs = Runs::of(&self.outcomes);
+        let mean = runs.time.checked_div(runs.count).unwrap_or_default();
+        mean.mul_f64(runs.beyond_chance(self.lost, self.outcomes.len()))
+    }
+
+    /// What the schedule has to know of it.
+    pub(crate) fn view(&self) -> LossView {
+        LossView { p_hat: self.p_hat(), has_loss: self.has_loss(), burst: self.burst() }
+    }
+
+    fn record(&mut self, outcome: Outcome) {
+        let at = self.position(outcome.pn);
+        let known = self.outcomes.get(at).is_some_and(|known| known.pn == outcome.pn);
+        let too_old = at == 0 && self.outcomes.len() >= WINDOW;
+        if known || too_old {
+            return;
+        }
+        self.outcomes.insert(at, outcome);
+        self.lost += usize::from(outcome.lost);
+        if self.outcomes.len() > WINDOW {
+            self.forget_oldest();
+        }
+        self.age(outcome.sent);
+    }
+
+    fn forget_oldest(&mut self) {
+        let lost = self.outcomes.pop_front().is_some_and(|old| old.lost);
+        self.lost = self.lost.saturating_sub(usize::from(lost));
+    }
+
+    /// Where `pn` is, or belongs.
+    fn position(&self, pn: PacketNumber) -> usize {
+        self.outcomes.partition_point(|known| known.pn < pn)
+    }
+}
+
+/// An estimate at one moment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LossView {
+    /// See [`LossEstimate::p_hat`].
+    pub p_hat: f64,
+    /// See [`LossEstimate::has_loss`].
+    pub has_loss: bool,
+    /// See [`LossEstimate::burst`].
+    pub burst: Duration,
+}
+
+/// Runs of losses close to each other.
+#[derive(Debug, Default)]
+struct Runs {
+    count: u32,
+    /// From the first to the last loss of each, summed.
+    time: Duration,
+    /// Losses with a neighbour soon after them.
+    followed: u32,
+    /// Those of them whose neighbour was lost too.
+    repeated: u32,
+}
+
+impl Runs {
+    fn of(outcomes: &VecDeque<Outcome>) -> Self {
+        let mut runs = Self::default();
+        let mut previous: Option<&Outcome> = None;
+        for outcome in outcomes {
+            runs.add(previous, outcome);
+            previous = Some(outcome);
+        }
+        runs
+    }
+
+    fn add(&mut self, previous: Option<&Outcome>, outcome: &Outcome) {
+        let near = previous
+            .filter(|previous| previous.lost)
+            .map(|previous| outcome.sent.saturating_duration_since(previous.sent))
+            .filter(|gap| *gap <= MAX_BURST_GAP);
+        self.followed += u32::from(near.is_some());
+        match near {
+            _ if !outcome.lost => {}
+            Some(gap) => {
+                self.repeated += 1;
+                self.time = self.time.saturating_add(gap);
+            }
+            None => self.count += 1,
+        }
+    }
+
+    /// See [`LossEstimate::burst`]; between 0 and 1.
+    fn beyond_chance(&self, lost: usize, samples: usize) -> f64 {
+        if self.repeated == 0 || lost >= samples {
+            return f64::from(u8::from(self.repeated > 0));
+        }
+        let p = lost as f64 / samples as f64;
+        let q = f64::from(self.repeated) / f64::from(self.followed);
+        ((q - p) / (q * (1.0 - p))).clamp(0.0, 1.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transport::udp::proto::thin::model::{Chance, start};
+
+    fn at(millis: u64) -> Instant {
+        start() + Duration::from_millis(millis)
+    }
+
+    #[test]
+    fn clean_path_stays_below_the_threshold_for_copies() {
+        let mut estimate = LossEstimate::default();
+        (0..256).for_each(|pn| estimate.on_acked(pn, at(pn)));
+        assert!((estimate.p_hat() - 0.006).abs() < 0.0005, "{}", estimate.p_hat());
+        assert!(!estimate.has_loss());
+    }
+
+    #[test]
+    fn bound_is_a_little_above_the_loss() {
+        let mut estimate = LossEstimate::default();
+        for pn in 0..256 {
+            if pn % 10 == 0 {
+                estimate.on_lost(pn, at(pn));
+            } else {
+                estimate.on_acked(pn, at(pn));
+            }
+        }
+        assert!((0.09..0.13).contains(&estimate.p_hat()), "{}", estimate.p_hat());
+    }
+
+    #[test]
+    fn each_number_counts_once_in_any_order() {
+        let mut estimate = LossEstimate::default();
+        for pn in [5, 3, 4, 5, 3] {
+            estimate.on_lost(pn, at(pn));
+        }
+        assert_eq!((estimate.outcomes.len(), estimate.lost), (3, 3));
+        estimate.on_spurious(4);
+        estimate.on_spurious(4);
+        estimate.on_spurious(77);
+        assert_eq!(estimate.lost, 2);
+    }
+
+    #[test]
+    fn window_and_age_bound_what_is_kept() {
+        let mut estimate = LossEstimate::default();
+        (1000..2000).for_each(|pn| estimate.on_lost(pn, at(pn)));
+        estimate.on_acked(0, at(0));
+        assert_eq!((estimate.outcomes.len(), estimate.lost), (WINDOW, WINDOW));
+        assert!(estimate.p_hat() <= 1.0);
+        estimate.age(at(1900 + 30_000));
+        assert_eq!(estimate.outcomes.len(), 100);
+        estimate.age(at(2000 + 30_000));
+        assert!(!estimate.has_loss());
+    }
+
+    #[test]
+    fn burst_is_measured() {
+        let mut estimate = LossEstimate::default();
+        for pn in 0..200 {
+            // Every 100 ms five losses in a row, 5 ms apart.
+            if pn % 20 < 5 {
+                estimate.on_lost(pn, at(pn * 5));
+            } else {
+                estimate.on_acked(pn, at(pn * 5));
+            }
+        }
+        let burst = estimate.burst().as_millis();
+        assert!((15..=20).contains(&burst), "{burst}");
+    }
+
+    #[test]
+    fn independent_loss_is_no_burst() {
+        let mut chance = Chance::new(7);
+        let mut estimate = LossEstimate::default();
+        let mut longest = Duration::ZERO;
+        for pn in 0..20_000 {
+            if chance.hits(0.3) {
+                estimate.on_lost(pn, at(pn * 5));
+            } else {
+                estimate.on_acked(pn, at(pn * 5));
+            }
+            longest = longest.max(if pn < 100 { Duration::ZERO } else { estimate.burst() });
+        }
+        assert!(longest < Duration::from_millis(3), "{longest:?}");
+    }
+
+    #[test]
+    fn losses_of_different_messages_are_no_burst() {
+        let mut estimate = LossEstimate::default();
+        (0..50).for_each(|pn| estimate.on_lost(pn, at(pn * 500)));
+        assert_eq!(estimate.burst(), Duration::ZERO);
+    }
+}
