@@ -7,7 +7,7 @@ use sayagain::{
 
 /// A frame of the chat: what decodes is encoded again, and the same bytes come out, but for numbers
 /// that were longer than they need be. These bytes are final.
-pub fn wire_frame(data: &[u8]) {
+pub(crate) fn wire_frame(data: &[u8]) {
     let Ok(frame) = wire::decode(data) else { return };
     let again = wire::encode(&frame).expect("what was read is within the limit");
     assert!(again.len() <= data.len().min(MAX_FRAME_BYTES), "the shortest form is no longer");
@@ -17,7 +17,7 @@ pub fn wire_frame(data: &[u8]) {
 
 /// A stream in pieces: the first byte seeds the cuts. However it is cut, the same units come out, and
 /// written again they are the stream, as far as it is whole.
-pub fn framing(data: &[u8]) {
+pub(crate) fn framing(data: &[u8]) {
     let Some((&seed, stream)) = data.split_first() else { return };
     let (whole, mid) = units(std::iter::once(stream));
     let (pieces, mid_of_pieces) = units(cut(stream, seed));

@@ -8,8 +8,9 @@ use std::{
 
 use sayagain::transport::udp::proto::fuzzing;
 
-/// Bytes that the two hosts of one script may hold at once, with everything that flies between them.
-const MAX_HELD: usize = 64 << 20;
+/// Bytes that the two hosts of one script may hold at once, with everything that flies between them. A
+/// script sends 1 MiB of messages at most.
+const MAX_HELD: usize = 16 << 20;
 
 /// Counts what is allocated.
 struct Counting;
