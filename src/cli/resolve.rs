@@ -45,6 +45,8 @@ impl Settings {
     ) -> Result<Self, Stop> {
         refuse_foreign(role, typed)?;
         refuse_unavailable(role, options)?;
+        // Before the transports: with it there are fewer, and why is the better answer.
+        let impairment = impair::resolve(options)?;
         let (directory, role) = match role {
             RoleName::Server => ("server".to_owned(), Role::Server(server(options)?)),
             RoleName::Client => {
@@ -61,7 +63,7 @@ impl Settings {
             role,
             face: face(options, around),
             insecure: options.insecure.unwrap_or(false),
-            impairment: impair::resolve(options)?,
+            impairment,
             data_dir: data_dir(options, around, &directory)?,
             data_dir_given: options.data_dir.is_some(),
         })
