@@ -20,7 +20,7 @@ use crate::transport::tls;
 const PROTOCOL: &[u8] = b"sayagain/1";
 
 /// Makes handshakes that prove both nodes' keys.
-pub(crate) struct TlsHandshaker {
+pub struct TlsHandshaker {
     client: Arc<ClientConfig>,
     server: Arc<ServerConfig>,
     /// Of the first packets, whatever is agreed afterwards (RFC 9001 §5.2).
@@ -32,7 +32,7 @@ impl TlsHandshaker {
     ///
     /// # Errors
     /// The keys cannot be used.
-    pub(crate) fn new(keys: &tls::Keys) -> Result<Self, HandshakeError> {
+    pub fn new(keys: &tls::Keys) -> Result<Self, HandshakeError> {
         let initial = TLS13_AES_128_GCM_SHA256.tls13().and_then(|suite| suite.quic_suite());
         Ok(Self {
             client: Arc::new(keys.client_config(PROTOCOL).map_err(failed)?),
