@@ -15,7 +15,6 @@ use super::{
         mac::{sip_long, sip_short},
         packet::{self, MIN_INITIAL_BYTES},
         seal::TAG_BYTES,
-        token::retry_tag,
     },
     ConnectionKey, Dispatch, Endpoint, network,
 };
@@ -157,7 +156,9 @@ impl Endpoint {
         let source = self.unused_cid();
         let token = self.tokens.issue(now, remote, src, dst, source);
         let mut reply = Vec::with_capacity(96);
-        packet::write_retry(&mut reply, version, src, source, &token, |retry| retry_tag(&dst, retry));
+        packet::write_retry(&mut reply, version, src, source, &token, |retry| {
+            self.tokens.retry_tag(&dst, retry)
+        });
         Dispatch::Reply(reply)
     }
 
