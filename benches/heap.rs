@@ -35,8 +35,9 @@ const LINKS: usize = 1_000;
 /// Datagrams of a flood.
 const STRANGERS: usize = 100_000;
 
-/// How long to wait until handshakes, acknowledgements and the search for the path's MTU are over.
-const SETTLED: Duration = Duration::from_secs(5);
+/// How long to wait until handshakes and the search for the path's MTU are over, and the first keep-alive
+/// came.
+const SETTLED: Duration = Duration::from_secs(20);
 
 fn main() {
     if listener::is_asked_for() {

@@ -40,7 +40,7 @@ pub(crate) struct Flood {
 impl Flood {
     /// Hellos that are answered with a retry.
     pub(crate) fn hellos(handshaker: MakeHandshaker) -> Self {
-        let (mut dialer, now) = (endpoint(handshaker), Instant::now());
+        let (mut dialer, now) = (endpoint(handshaker), now());
         let (_, mut connection) = dialer.connect(address(0), now).expect("its own key");
         let mut flood = Self {
             endpoint: endpoint(handshaker),
@@ -55,7 +55,7 @@ impl Flood {
 
     /// Hellos with a token that was given to one address only.
     pub(crate) fn stolen_tokens(handshaker: MakeHandshaker) -> Self {
-        let (mut dialer, now) = (endpoint(handshaker), Instant::now());
+        let (mut dialer, now) = (endpoint(handshaker), now());
         let (_, mut connection) = dialer.connect(address(0), now).expect("its own key");
         let mut flood = Self {
             endpoint: endpoint(handshaker),
@@ -86,7 +86,7 @@ impl Flood {
     /// Packets of a connection that never was.
     pub(crate) fn unknown(handshaker: MakeHandshaker) -> Self {
         let datagram = [&[0x40], [0x5a; 59].as_slice()].concat();
-        let mut flood = Self { endpoint: endpoint(handshaker), datagram, sender: 0, now: Instant::now() };
+        let mut flood = Self { endpoint: endpoint(handshaker), datagram, sender: 0, now: now() };
         assert!(matches!(flood.next(), Dispatch::Dropped(_)), "nobody's");
         flood
     }
@@ -99,9 +99,13 @@ impl Flood {
     }
 }
 
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
 fn endpoint(handshaker: MakeHandshaker) -> Endpoint {
     let config = Arc::<Config>::default();
-    let mut endpoint = Endpoint::new(config, handshaker(), &[7; 32], [8; 32], Instant::now());
+    let mut endpoint = Endpoint::new(config, handshaker(), &[7; 32], [8; 32], now());
     endpoint.accept(true);
     endpoint
 }

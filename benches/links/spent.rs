@@ -1,14 +1,12 @@
 //! Time that passed and CPU time that was spent.
 
-use std::{
-    fmt,
-    time::{Duration, Instant},
-};
+use std::{fmt, time::Duration};
 
 use nix::sys::{
     resource::{UsageWho, getrusage},
     time::TimeValLike as _,
 };
+use tokio::time::Instant;
 
 /// What a round took.
 #[derive(Clone, Copy)]

@@ -115,6 +115,10 @@ impl KeySchedule for Phases {
         let quic::PacketKeySet { local, remote } = self.0.next_packet_keys();
         PacketKeys { local: Box::new(Aead(local)), remote: Box::new(Aead(remote)) }
     }
+
+    fn peek(&self) -> PacketKeys {
+        Self(self.0.clone()).next()
+    }
 }
 
 impl From<quic::Keys> for Keys {

@@ -73,7 +73,7 @@ pub struct Connection {
     skip_at: u64,
     local_cids: LocalCids,
     /// Ids given out that the other side may not know of yet.
-    issued: SmallVec<[NewCid; 4]>,
+    issued: SmallVec<[NewCid; 1]>,
     remote_cids: RemoteCids,
     path: Path,
     /// Since when it is this one, if it was another before.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Connection, Life, close::End};
+use super::{Connection, Life, Outcome, close::End};
 use crate::transport::{
     Class,
     udp::proto::{PacketNumber, Side, Space, varint::MAX_VARINT},
@@ -44,12 +44,22 @@ impl Connection {
             keys.forget_previous(now);
         }
         if self.keep_alive_at().is_some_and(|due| due <= now) {
-            // Whoever is silent that long may be so for hours: what its busy times took is given back.
-            self.recovery.shrink_to_fit();
+            self.rest();
             self.due.ping = true;
         }
         self.watch_credit(now);
         self.settle_path();
+    }
+
+    /// Gives back what the busy times took, after a silence: who is silent that long may be so for hours.
+    pub(super) fn rest(&mut self) {
+        self.recovery.shrink_to_fit();
+        self.outcome = Outcome::default();
+        self.events.shrink_to_fit();
+        self.requests.shrink_to_fit();
+        self.path_responses.shrink_to_fit();
+        self.due.new_cids.shrink_to_fit();
+        self.due.retire_cids.shrink_to_fit();
     }
 
     /// When to be asked again, if nothing comes before.
