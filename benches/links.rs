@@ -2,7 +2,7 @@
 //! loopback, every transport in the same run and in turns, so that the figures can be compared.
 //!
 //! `burst`: 200 bytes, as fast as the sender can, on one chat lane or on 8. `ping`: one message there and
-//! back at a time. `handshake`: dialed, accepted and left again, one at a time or 32. CPU is user and
+//! back at a time. `handshake`: dialed, accepted and left, one dial at a time or 32. CPU is user and
 //! system time of both sides. Every figure is the median of the rounds, and the last column how far they
 //! were apart.
 

@@ -1,10 +1,13 @@
 //! Two nodes of this process and a link between them.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use sayagain::transport::{Lane, Link, Listener, Transport};
-use tokio::{task::JoinSet, time::Instant};
+use tokio::{
+    task::{JoinError, JoinSet},
+    time::Instant,
+};
 
 use super::{
     carrier::Carrier,
@@ -76,32 +79,39 @@ impl Pair {
         clocks.spent(times, singles)
     }
 
-    /// Links that are made and left.
+    /// Links that are made, and left when all of them are there: who leaves at once may be gone before it
+    /// is accepted.
     pub(crate) async fn shake_hands(&mut self, at_once: usize, times: u32) -> Spent {
         let Self { dialer, listener, addr, .. } = self;
         let clocks = Clocks::start();
         let dial = async {
-            let (mut dials, mut singles) = (JoinSet::new(), Vec::with_capacity(times as usize));
+            let (mut dials, mut dialed) = (JoinSet::new(), Vec::with_capacity(times as usize));
             for _ in 0..times {
                 if dials.len() == at_once {
-                    singles.extend(dials.join_next().await.into_iter().flatten());
+                    dialed.extend(dials.join_next().await);
                 }
                 let (dialer, addr) = (dialer.clone(), *addr);
                 dials.spawn(async move {
                     let start = Instant::now();
-                    dialer.dial(addr).await.expect("it listens");
-                    start.elapsed()
+                    let link = dialer.dial(addr).await.expect("it listens");
+                    (start.elapsed(), link)
                 });
             }
-            singles.extend(dials.join_all().await);
-            singles
+            while let Some(next) = dials.join_next().await {
+                dialed.push(next);
+            }
+            dialed
         };
         let accept = async {
+            let mut accepted = Vec::with_capacity(times as usize);
             for _ in 0..times {
-                listener.accept().await.expect("it is dialed");
+                accepted.push(listener.accept().await.expect("it is dialed"));
             }
+            accepted
         };
-        let (singles, ()) = tokio::join!(dial, accept);
-        clocks.spent(times, singles)
+        let (dialed, accepted) = tokio::join!(dial, accept);
+        drop(accepted);
+        let single = |dialed: Result<(Duration, Link), JoinError>| dialed.expect("no panic").0;
+        clocks.spent(times, dialed.into_iter().map(single).collect())
     }
 }
