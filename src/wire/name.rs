@@ -30,9 +30,11 @@ pub enum BadName {
 /// A letter or digit first, then letters, digits, `_`, `.` and `-`; ASCII only, so that no two names
 /// look alike.
 fn follows_rule(text: &str, max: usize) -> bool {
-    text.len() <= max
-        && text.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
+    text.len() <= max && text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(is_legal)
+}
+
+const fn is_legal(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-')
 }
 
 fn quoted(text: &str) -> String {
@@ -52,6 +54,15 @@ impl Nick {
 
     fn folded(&self) -> impl Iterator<Item = u8> + '_ {
         self.0.bytes().map(|b| b.to_ascii_lowercase())
+    }
+
+    /// The name closest to a text that need not be one: what a name may not hold becomes `-`, and `guest`
+    /// stands where nothing is left or nobody may be called so.
+    pub fn resembling(text: &str) -> Self {
+        let legal = |c: char| if is_legal(c) { c } else { '-' };
+        let name: String = text.chars().map(legal).take(MAX_NICK_BYTES).collect();
+        let name = name.trim_start_matches(|c: char| !c.is_ascii_alphanumeric());
+        name.parse().unwrap_or_else(|_| Self("guest".into()))
     }
 
     /// This name with a number behind it, shortened where the limit asks for it: `alice2`.
