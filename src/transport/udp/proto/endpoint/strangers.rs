@@ -153,7 +153,9 @@ impl Endpoint {
         remote: SocketAddr,
         now: Instant,
     ) -> Dispatch {
-        let source = self.unused_cid();
+        // Of 64 random bits, for it is reserved nowhere: ours differ in 24 only, and a hello that comes back
+        // under an id that meanwhile belongs to a connection would never be answered.
+        let source = ConnectionId::from(self.chance.next_u64().to_be_bytes());
         let token = self.tokens.issue(now, remote, src, dst, source);
         let mut reply = Vec::with_capacity(96);
         packet::write_retry(&mut reply, version, src, source, &token, |retry| {
