@@ -74,9 +74,18 @@ impl UdpTransport {
         addr: SocketAddr,
         links: Option<mpsc::Sender<Link>>,
     ) -> io::Result<(SocketAddr, mpsc::Sender<Call>, Arc<Ready>)> {
+        let handshaker = self.handshaker().map_err(io::Error::other)?;
+        self.start_shaking_by(handshaker, addr, links)
+    }
+
+    fn start_shaking_by(
+        &self,
+        handshaker: Arc<dyn Handshaker>,
+        addr: SocketAddr,
+        links: Option<mpsc::Sender<Link>>,
+    ) -> io::Result<(SocketAddr, mpsc::Sender<Call>, Arc<Ready>)> {
         let socket = Socket::bind(addr)?;
         let local = socket.local_addr();
-        let handshaker = self.handshaker().map_err(io::Error::other)?;
         let secret = self.reset_secret(links.is_some().then_some(local))?;
         let seed = random()?;
         let mut endpoint = Endpoint::new(self.config.clone(), handshaker, &secret, seed, now());
@@ -184,3 +193,6 @@ impl Drop for UdpListener {
         self.ready.wake();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -181,3 +181,6 @@ impl std::fmt::Debug for Socket {
         f.debug_struct("Socket").field("local", &self.local).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;
