@@ -42,7 +42,7 @@ const DERIVATION_SALT: &[u8] = b"sayagain/1 derived from the node key";
 pub struct Keys {
     certified: Arc<CertifiedKey>,
     spki: Bytes,
-    derivation: hkdf::Prk,
+    derivation: Arc<hkdf::Prk>,
 }
 
 /// Bytes that are not an Ed25519 private key in PKCS#8 form.
@@ -63,7 +63,8 @@ impl Keys {
         let certificate = CertificateDer::from(spki.to_vec());
         let seed = seed(der).ok_or_else(|| KeyError("it has no seed".to_owned()))?;
         let derivation = hkdf::Salt::new(hkdf::HKDF_SHA256, DERIVATION_SALT).extract(seed);
-        Ok(Self { certified: Arc::new(CertifiedKey::new(vec![certificate], signer)), spki, derivation })
+        let certified = CertifiedKey::new(vec![certificate], signer);
+        Ok(Self { certified: Arc::new(certified), spki, derivation: Arc::new(derivation) })
     }
 
     /// A secret for one purpose, which is the same in every run of this node and tells nothing about the
