@@ -2,6 +2,7 @@
 
 pub mod app;
 pub mod cli;
+pub mod gateway;
 pub mod node;
 pub mod transport;
 pub mod ui;

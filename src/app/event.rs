@@ -135,6 +135,7 @@ impl Event {
     pub(super) fn said(
         record: &Record,
         from: String,
+        door: Option<&str>,
         me: String,
         historic: bool,
         followed: Option<Term>,
@@ -143,6 +144,7 @@ impl Event {
         let said = Said {
             place: public.clone().map_or(Place::Person(me), Place::Room),
             from,
+            door: door.map(str::to_owned),
             id: record.author,
             epoch: record.epoch,
             seq: record.seq,
@@ -160,8 +162,10 @@ impl Event {
 pub struct Said {
     /// Where; for a private line the name of the one it was said to.
     pub place: Place,
-    /// Who.
+    /// Who; a guest has a `~` before the name.
     pub from: String,
+    /// For a guest, the door it came through: the name of a course protocol.
+    pub door: Option<String>,
     /// Who, beyond doubt.
     pub id: NodeId,
     /// The author's run.

@@ -94,6 +94,8 @@ struct Message<'a> {
     #[serde(flatten)]
     place: At<'a>,
     from: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    guest: Option<&'a str>,
     id: NodeId,
     epoch: Epoch,
     seq: Seq,
@@ -107,6 +109,8 @@ struct Message<'a> {
 #[derive(Serialize)]
 struct Private<'a> {
     from: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    guest: Option<&'a str>,
     to: Vec<&'a str>,
     id: NodeId,
     epoch: Epoch,
@@ -218,7 +222,8 @@ impl<'a> From<&'a Said> for Message<'a> {
     fn from(said: &'a Said) -> Self {
         Self {
             place: (&said.place).into(),
-            from: &said.from,
+            from: name(said),
+            guest: said.door.as_deref(),
             id: said.id,
             epoch: said.epoch,
             seq: said.seq,
@@ -230,6 +235,12 @@ impl<'a> From<&'a Said> for Message<'a> {
     }
 }
 
+/// Who said it, without the mark of a guest: `guest` says that.
+fn name(said: &Said) -> &str {
+    let guest = said.door.as_ref().and_then(|_| said.from.strip_prefix('~'));
+    guest.unwrap_or(&said.from)
+}
+
 impl<'a> From<&'a Said> for Private<'a> {
     fn from(said: &'a Said) -> Self {
         let to = match &said.place {
@@ -237,7 +248,8 @@ impl<'a> From<&'a Said> for Private<'a> {
             Place::Person(name) => name,
         };
         Self {
-            from: &said.from,
+            from: name(said),
+            guest: said.door.as_deref(),
             to: vec![to],
             id: said.id,
             epoch: said.epoch,

@@ -13,6 +13,12 @@ pub const MAX_NICK_BYTES: usize = 32;
 /// Bytes of the longest name of a room.
 pub const MAX_ROOM_BYTES: usize = 64;
 
+/// What stands between the name of a guest and the door it came through.
+const GUEST: char = '~';
+
+/// Bytes of the longest name of a door.
+const MAX_DOOR_BYTES: usize = 16;
+
 /// Names nobody can take, because people would believe the program is speaking.
 const RESERVED: [&str; 7] = ["server", "system", "admin", "root", "me", "all", "here"];
 
@@ -30,9 +36,11 @@ pub enum BadName {
 /// A letter or digit first, then letters, digits, `_`, `.` and `-`; ASCII only, so that no two names
 /// look alike.
 fn follows_rule(text: &str, max: usize) -> bool {
-    text.len() <= max
-        && text.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
+    text.len() <= max && text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(is_legal)
+}
+
+const fn is_legal(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-')
 }
 
 fn quoted(text: &str) -> String {
@@ -41,25 +49,50 @@ fn quoted(text: &str) -> String {
 
 /// The name of a person: 1 to 32 of `A-Z a-z 0-9 . _ -`, a letter or digit first. Shown as typed,
 /// compared without case.
+///
+/// A guest, who speaks another protocol and has a door speak ours, has the name of that protocol behind its
+/// own (`bob~vsb` in frames) and a `~` before it where people see it. That is no part of the name: guests and
+/// others share one namespace.
 #[derive(Clone)]
 pub struct Nick(Arc<str>);
 
 impl Nick {
-    /// The name as its owner wrote it.
+    /// The name as its owner wrote it, without a mark.
     pub fn as_str(&self) -> &str {
-        &self.0
+        self.0.split_once(GUEST).map_or(&*self.0, |(name, _)| name)
+    }
+
+    /// The door that a guest came through.
+    pub fn door(&self) -> Option<&str> {
+        self.0.split_once(GUEST).map(|(_, door)| door)
+    }
+
+    /// The same name, of a guest who came through `door`: 1 to 16 of `a-z 0-9 -`, or the name stays as it is.
+    #[must_use]
+    pub fn through(&self, door: &str) -> Self {
+        if is_door(door) { Self(format!("{}{GUEST}{door}", self.as_str()).into()) } else { self.clone() }
     }
 
     fn folded(&self) -> impl Iterator<Item = u8> + '_ {
-        self.0.bytes().map(|b| b.to_ascii_lowercase())
+        self.as_str().bytes().map(|b| b.to_ascii_lowercase())
+    }
+
+    /// The name closest to a text that need not be one: what a name may not hold becomes `-`, and `guest`
+    /// stands where nothing is left or nobody may be called so.
+    pub fn resembling(text: &str) -> Self {
+        let legal = |c: char| if is_legal(c) { c } else { '-' };
+        let name: String = text.chars().map(legal).take(MAX_NICK_BYTES).collect();
+        let name = name.trim_start_matches(|c: char| !c.is_ascii_alphanumeric());
+        name.parse().unwrap_or_else(|_| Self("guest".into()))
     }
 
     /// This name with a number behind it, shortened where the limit asks for it: `alice2`.
     #[must_use]
     pub fn with_suffix(&self, number: u32) -> Self {
-        let suffix = number.to_string();
-        let keep = self.0.len().min(MAX_NICK_BYTES - suffix.len());
-        Self(format!("{}{suffix}", self.0.get(..keep).unwrap_or("")).into())
+        let (suffix, name) = (number.to_string(), self.as_str());
+        let keep = name.len().min(MAX_NICK_BYTES - suffix.len());
+        let longer = Self(format!("{}{suffix}", name.get(..keep).unwrap_or("")).into());
+        self.door().map_or_else(|| longer.clone(), |door| longer.through(door))
     }
 }
 
@@ -79,7 +112,7 @@ impl FromStr for Nick {
 
 impl PartialEq for Nick {
     fn eq(&self, other: &Self) -> bool {
-        self.0.eq_ignore_ascii_case(&other.0)
+        self.as_str().eq_ignore_ascii_case(other.as_str())
     }
 }
 
@@ -103,9 +136,13 @@ impl hash::Hash for Nick {
     }
 }
 
+/// As people see it: `bob`, and `~bob` for a guest.
 impl fmt::Display for Nick {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        if self.door().is_some() {
+            fmt::Write::write_char(f, GUEST)?;
+        }
+        f.write_str(self.as_str())
     }
 }
 
@@ -123,8 +160,18 @@ impl Serialize for Nick {
 
 impl<'de> Deserialize<'de> for Nick {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+        let text = String::deserialize(deserializer)?;
+        let Some((name, door)) = text.split_once(GUEST) else {
+            return text.parse().map_err(D::Error::custom);
+        };
+        let nick: Self = name.parse().map_err(D::Error::custom)?;
+        if is_door(door) { Ok(nick.through(door)) } else { Err(D::Error::custom("no name of a door")) }
     }
+}
+
+fn is_door(text: &str) -> bool {
+    let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    (1..=MAX_DOOR_BYTES).contains(&text.len()) && text.bytes().all(legal)
 }
 
 /// The name of a public room: 1 to 64 of `a-z 0-9 . _ -`, a letter or digit first. Upper case is
@@ -255,6 +302,30 @@ impl<'de> Deserialize<'de> for Pair {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn is_a_guest_one_of_us_with_a_mark() {
+        let bob: Nick = "bob".parse().unwrap();
+        let guest = bob.through("vsb");
+        assert_eq!((guest.as_str(), guest.door(), guest.to_string().as_str()), ("bob", Some("vsb"), "~bob"));
+        assert_eq!((&guest, bob.door()), (&bob, None));
+        assert_eq!(guest.through("uwo-udp").with_suffix(2).door(), Some("uwo-udp"));
+        for bad in ["", "VSB", "a b", "a~b", &"x".repeat(MAX_DOOR_BYTES + 1)] {
+            assert_eq!(bob.through(bad).door(), None, "{bad}");
+        }
+        assert_eq!(bob.through(&"x".repeat(MAX_DOOR_BYTES)).door().map(str::len), Some(MAX_DOOR_BYTES));
+    }
+
+    #[test]
+    fn does_a_guest_keep_the_mark_on_the_wire() {
+        let guest = "bob".parse::<Nick>().unwrap().through("vsb");
+        let text = serde_json::to_string(&guest).unwrap();
+        assert_eq!(text, "\"bob~vsb\"");
+        assert_eq!(serde_json::from_str::<Nick>(&text).unwrap().door(), Some("vsb"));
+        for bad in ["bob~", "~vsb", "bob~V", "bob~a~b", "~", "bob~xxxxxxxxxxxxxxxxx"] {
+            assert!(serde_json::from_str::<Nick>(&format!("{bad:?}")).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn which_texts_can_be_a_name() {

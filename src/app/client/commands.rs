@@ -154,7 +154,8 @@ impl Client {
         }
         let mut nicks: Vec<Nick> = Vec::new();
         for name in to {
-            match name.parse::<Nick>() {
+            // As guests are shown and as they are called.
+            match name.strip_prefix('~').unwrap_or(name).parse::<Nick>() {
                 Ok(nick) if nick == self.nick => self.notify(Event::Error(trouble::yourself())),
                 Ok(nick) if !nicks.contains(&nick) => nicks.push(nick),
                 Ok(_) => {}

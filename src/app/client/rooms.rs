@@ -261,7 +261,9 @@ impl Client {
             }
             (_, Kind::TEXT) => {
                 let me = self.nick.to_string();
-                self.notify(Event::said(record, from, me, historic, followed));
+                let door = self.people.get(&record.author).and_then(Nick::door);
+                let said = Event::said(record, from, door, me, historic, followed);
+                self.notify(said);
             }
             // A kind of a newer version: not meant to be read.
             _ => {}

@@ -81,6 +81,9 @@ impl Hub {
         }
         let node = session.node;
         session.name_deadline = None;
+        // Who came through a door remains a guest.
+        let door = session.nick.as_ref().and_then(Nick::door);
+        let nick = door.map_or_else(|| nick.clone(), |door| nick.through(door));
         let before = session.nick.replace(nick.clone());
         if let Some(before) = &before {
             self.nicks.remove(before);

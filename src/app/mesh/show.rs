@@ -87,7 +87,7 @@ impl Mesh {
             }
             (_, Kind::TEXT) => {
                 let me = self.name_of(self.me);
-                self.notify(Event::said(record, from, me, historic, followed));
+                self.notify(Event::said(record, from, None, me, historic, followed));
             }
             // A kind of a newer version: kept and passed on, not meant to be read.
             _ => {}

@@ -12,6 +12,7 @@ fn said(place: Place, seq: u64, text: &str) -> Said {
     Said {
         place,
         from: "bob".into(),
+        door: None,
         id: NodeId([0; 32]),
         epoch: Epoch(1_763_680_000),
         seq: Seq(seq),
@@ -41,6 +42,15 @@ fn are_messages_those_of_the_contract() {
         &Event::Private(said(Place::Person("alice".into()), 3, "only for you")),
         r#"{"event":"private","from":"bob","to":["alice"],"id":"NODEID","epoch":1763680000,"seq":3,"text":"only for you","sent_at_ms":1763680001234,"historic":false}"#,
     );
+}
+
+#[test]
+fn is_a_guest_called_by_name_and_door() {
+    let guest = |place| Said { from: "~bob".into(), door: Some("vsb".into()), ..said(place, 0, "hello") };
+    let rendered = render(&Event::Message(guest(lobby())));
+    assert!(rendered.contains(r#""from":"bob","guest":"vsb","id""#), "{rendered}");
+    let rendered = render(&Event::Private(guest(Place::Person("alice".into()))));
+    assert!(rendered.contains(r#""from":"bob","guest":"vsb","to":["alice"]"#), "{rendered}");
 }
 
 #[test]

@@ -13,6 +13,7 @@ fn said(place: Place, text: &str) -> Said {
     Said {
         place,
         from: "bob".into(),
+        door: None,
         id: NodeId([7; 32]),
         epoch: Epoch(1_763_680_000),
         seq: Seq(0),

@@ -13,12 +13,14 @@ pub(crate) const GRANULARITY: Duration = Duration::from_millis(1);
 /// How long a minimum counts: long enough to meet an empty queue, short enough to learn a new route.
 const MIN_WINDOW: Duration = Duration::from_secs(10);
 
+/// Samples that say what the path is like just now.
+const RECENT: usize = 4;
+
 /// Estimates the round trip time of one path.
 #[derive(Clone, Debug)]
 pub(crate) struct RttEstimator {
-    latest: Duration,
-    /// The sample before the latest.
-    previous: Duration,
+    /// The last samples, the latest first; zero where there is none yet.
+    recent: [Duration; RECENT],
     smoothed: Duration,
     var: Duration,
     min: Option<WindowedMin>,
@@ -29,8 +31,7 @@ impl RttEstimator {
     /// Assumes `initial` until the first sample (RFC 9002 §5.3).
     pub(crate) fn new(initial: Duration) -> Self {
         Self {
-            latest: Duration::ZERO,
-            previous: Duration::ZERO,
+            recent: [Duration::ZERO; RECENT],
             smoothed: initial,
             var: initial / 2,
             min: None,
@@ -42,7 +43,8 @@ impl RttEstimator {
     /// of which the other side says it spent `ack_delay`. A delay that would take the sample below the
     /// minimum is not believed (RFC 9002 §5.3).
     pub(crate) fn on_sample(&mut self, sample: Duration, ack_delay: Duration, now: Instant) {
-        self.previous = std::mem::replace(&mut self.latest, sample);
+        self.recent.rotate_right(1);
+        self.recent[0] = sample;
         let min = self.min.get_or_insert_with(|| WindowedMin::new(sample, now));
         min.update(sample, now);
         let floor = min.get().saturating_add(ack_delay);
@@ -60,13 +62,19 @@ impl RttEstimator {
 
     /// The last sample, zero before the first.
     pub(crate) fn latest(&self) -> Duration {
-        self.latest
+        self.recent[0]
     }
 
     /// What the last two samples both were at least: longer than a queue that stands takes to show in a
     /// moving average, and no single packet that was late by chance.
     pub(crate) fn lately(&self) -> Duration {
-        self.latest.min(self.previous)
+        self.recent[0].min(self.recent[1])
+    }
+
+    /// What none of the last four samples was more than. Unlike the averages it forgets after four samples,
+    /// which on a path with a packet a second is the difference between four seconds and half a minute.
+    pub(crate) fn most_lately(&self) -> Duration {
+        self.recent.into_iter().max().unwrap_or_default()
     }
 
     /// `smoothed_rtt`.

@@ -245,6 +245,7 @@ impl Connection {
             srtt,
             rttvar: rtt.var(),
             lately: rtt.lately(),
+            most_lately: rtt.most_lately(),
             // What is assumed before the first sample is no measure of a queue.
             min_rtt: rtt.first_sample_at().map_or(Duration::ZERO, |_| rtt.min()),
             reo_wnd: self.recovery.reo_wnd(),

@@ -93,6 +93,8 @@ impl Connection {
         let moved = candidate.path.remote.ip() != self.path.remote.ip();
         self.path = candidate.path;
         self.path_since = Some(now);
+        // What is in flight went where nobody was any more: it has the whole of its time from now on.
+        self.unanswered = self.unanswered.map(|_| now);
         self.stats.migrations += 1;
         self.ecn.on_path_change();
         self.recovery.on_path_change(moved);

@@ -22,6 +22,11 @@ const MIN_QUEUE_LIMIT: Duration = Duration::from_millis(15);
 /// How long copies stay off after the queue was too long, at first and at most.
 const HOLD: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(32)];
 
+/// The share of the copies that leave when they are let go again, as one in so many. It doubles four times in
+/// twice the time they were held: a queue made of many connections' copies shows to each of them a round trip
+/// of its own later, and a chat has one a second, so that what is let go at once is felt too late.
+const RAMP: u32 = 16;
+
 /// How long the queue must have been short before the next hold is a short one again.
 const FORGIVE: Duration = Duration::from_secs(60);
 
@@ -40,8 +45,8 @@ const FLOOR_WINDOW: Duration = Duration::from_secs(30);
 /// * Is it at most a quarter of the path's bandwidth, where that is known?
 /// * Is there no congestion: no CE mark within the last round trip, and `srtt - min_rtt`, with the shorter of
 ///   the last two round trips for `srtt` where that is longer, at most
-///   `max(min_rtt / 4, 15 ms)`? After a longer queue copies stay off for a while that doubles each time,
-///   or many connections that brake together would let go together.
+///   `max(min_rtt / 4, 15 ms)`? After a longer queue copies stay off for a while that doubles each time, and
+///   come back a few at a time, or many connections that brake together would let go together.
 #[derive(Debug)]
 pub(crate) struct Brakes {
     earned: Bucket,
@@ -63,13 +68,13 @@ impl Brakes {
         }
     }
 
-    /// Takes in what the path is like at `now`.
-    pub(crate) fn observe(&mut self, now: Instant, conditions: &Conditions) {
+    /// Takes in what the path is like at `now`. `chance` shifts how long copies are held.
+    pub(crate) fn observe(&mut self, now: Instant, conditions: &Conditions, chance: u64) {
         self.bandwidth = conditions.bandwidth;
         self.marked_until = conditions.marked.and_then(|marked| marked.checked_add(conditions.srtt));
         // A quiet line has one round trip a second: the average would take many to show a queue.
         let rtt = conditions.srtt.max(conditions.lately);
-        self.queue.observe(now, rtt, conditions.min_rtt);
+        self.queue.observe(now, rtt, conditions.min_rtt, chance);
     }
 
     /// `bytes` of copies more have been earned.
@@ -85,7 +90,7 @@ impl Brakes {
             self.share.refill(now, rate, rate.max(MIN_SHARE_DEPTH));
         }
         let affordable = self.earned.holds(bytes) && (share.is_none() || self.share.holds(bytes));
-        if !affordable || self.is_congested(now) {
+        if !affordable || self.is_congested(now) || !self.queue.lets_pass(now) {
             return false;
         }
         self.earned.take(bytes);
@@ -147,14 +152,16 @@ struct QueueWatch {
     window_end: Option<Instant>,
     hold: Duration,
     held_until: Option<Instant>,
+    /// Copies asked for since the last one passed, in parts of [`RAMP`].
+    turn: u32,
 }
 
 impl QueueWatch {
     const fn new() -> Self {
-        Self { least: [Duration::MAX; 2], window_end: None, hold: HOLD[0], held_until: None }
+        Self { least: [Duration::MAX; 2], window_end: None, hold: HOLD[0], held_until: None, turn: 0 }
     }
 
-    fn observe(&mut self, now: Instant, rtt: Duration, min_rtt: Duration) {
+    fn observe(&mut self, now: Instant, rtt: Duration, min_rtt: Duration, chance: u64) {
         if min_rtt.is_zero() {
             // Not measured yet.
             return;
@@ -167,7 +174,9 @@ impl QueueWatch {
         let forgiven = self.held_until.is_none_or(|until| now.saturating_duration_since(until) > FORGIVE);
         let [first, longest] = HOLD;
         self.hold = if forgiven { first } else { self.hold.saturating_mul(2).min(longest) };
-        self.held_until = now.checked_add(self.hold);
+        // Between three quarters and five quarters of it.
+        let eighths = u32::try_from(chance % 256).unwrap_or_default() + 384;
+        self.held_until = now.checked_add(self.hold.saturating_mul(eighths) / 512);
     }
 
     fn least_rtt(&mut self, now: Instant, min_rtt: Duration) -> Duration {
@@ -180,6 +189,18 @@ impl QueueWatch {
         };
         let [current, previous] = self.least;
         current.min(previous)
+    }
+
+    /// Whether it is this copy's turn while the brake is let go.
+    fn lets_pass(&mut self, now: Instant) -> bool {
+        let Some(until) = self.held_until else { return true };
+        let step = (self.hold / 2).as_millis().max(1);
+        let steps = now.saturating_duration_since(until).as_millis() / step;
+        let share = u32::try_from(steps).ok().and_then(|steps| 1_u32.checked_shl(steps)).unwrap_or(RAMP);
+        self.turn = self.turn.saturating_add(share.min(RAMP));
+        let passes = self.turn >= RAMP;
+        self.turn = if passes { 0 } else { self.turn };
+        passes
     }
 
     fn is_held(&self, now: Instant) -> bool {
@@ -203,6 +224,7 @@ mod tests {
             srtt: millis(50),
             rttvar: millis(1),
             lately: millis(50),
+            most_lately: millis(50),
             min_rtt: millis(50),
             reo_wnd: millis(6),
             p: loss.view(),
@@ -243,7 +265,7 @@ mod tests {
     fn quarter_of_a_narrow_path_is_the_most() {
         let loss = LossEstimate::default();
         let mut brakes = Brakes::new();
-        brakes.observe(start(), &Conditions { bandwidth: Some(4_000), ..conditions(&loss) });
+        brakes.observe(start(), &Conditions { bandwidth: Some(4_000), ..conditions(&loss) }, 128);
         let mut copies = 0;
         for message in 0..600 {
             brakes.earn(3 * COPY);
@@ -256,28 +278,28 @@ mod tests {
     fn growing_queue_stops_copies_for_longer_and_longer() {
         let loss = LossEstimate::default();
         let mut brakes = Brakes::new();
-        brakes.observe(start(), &conditions(&loss));
+        brakes.observe(start(), &conditions(&loss), 128);
         assert!(brakes.allow(start(), COPY));
         let mut allowed = Vec::new();
         let mut flowing = true;
         for second in 1..60 {
             let now = start() + millis(second * 1000);
             let srtt = if flowing { millis(66) } else { millis(50) };
-            brakes.observe(now, &Conditions { srtt, ..conditions(&loss) });
+            brakes.observe(now, &Conditions { srtt, ..conditions(&loss) }, 128);
             flowing = brakes.allow(now, COPY);
             allowed.extend(flowing.then_some(second));
         }
-        assert_eq!(allowed, [2, 5, 10, 19, 36]);
+        assert_eq!(allowed, [4, 11, 22, 39]);
     }
 
     #[test]
     fn standing_queue_does_not_become_the_measure_of_itself() {
         let loss = LossEstimate::default();
         let mut brakes = Brakes::new();
-        brakes.observe(start(), &conditions(&loss));
+        brakes.observe(start(), &conditions(&loss), 128);
         let queue = Conditions { srtt: millis(90), min_rtt: millis(85), ..conditions(&loss) };
         for second in 1..30 {
-            brakes.observe(start() + millis(second * 1000), &queue);
+            brakes.observe(start() + millis(second * 1000), &queue, 128);
         }
         assert!(!brakes.allow(start() + millis(29_500), COPY));
     }
@@ -286,7 +308,7 @@ mod tests {
     fn mark_stops_copies_for_a_round_trip() {
         let loss = LossEstimate::default();
         let mut brakes = Brakes::new();
-        brakes.observe(start(), &Conditions { marked: Some(start()), ..conditions(&loss) });
+        brakes.observe(start(), &Conditions { marked: Some(start()), ..conditions(&loss) }, 128);
         assert!(!brakes.allow(start() + millis(49), COPY));
         assert!(brakes.allow(start() + millis(50), COPY));
     }
@@ -303,8 +325,8 @@ mod tests {
             ..conditions(&loss)
         };
         brakes.earn(u64::MAX);
-        brakes.observe(start(), &extreme);
-        brakes.observe(start(), &Conditions { srtt: Duration::ZERO, min_rtt: Duration::MAX, ..extreme });
+        brakes.observe(start(), &extreme, 128);
+        brakes.observe(start(), &Conditions { srtt: Duration::ZERO, min_rtt: Duration::MAX, ..extreme }, 128);
         assert!(!brakes.allow(start() + millis(60_000), u64::MAX));
     }
 }

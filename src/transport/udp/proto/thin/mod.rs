@@ -84,7 +84,8 @@ impl Thin {
     /// deadline, and copies as the path's loss demands. When `r` is in flight already, this was one more
     /// packet with it.
     pub(crate) fn on_sent(&mut self, r: PieceRef, frame_bytes: usize, now: Instant, conditions: &Conditions) {
-        self.brakes.observe(now, conditions);
+        let chance = self.draw();
+        self.brakes.observe(now, conditions, chance);
         if self.change(r, |message| message.on_copy_sent(now)) {
             return;
         }
@@ -161,7 +162,8 @@ impl Thin {
         max_bytes: usize,
         conditions: &Conditions,
     ) -> Option<(PieceRef, Due)> {
-        self.brakes.observe(now, conditions);
+        let chance = self.draw();
+        self.brakes.observe(now, conditions, chance);
         loop {
             let &(_, r) = self.wakes.first().filter(|(wake, _)| *wake <= now)?;
             if self.messages.get(&r).is_some_and(|message| message.frame_bytes as usize > max_bytes) {

@@ -212,6 +212,7 @@ impl Model {
                 srtt,
                 rttvar,
                 lately: min_rtt,
+                most_lately: Duration::ZERO,
                 min_rtt,
                 reo_wnd,
                 p: estimate.view(),

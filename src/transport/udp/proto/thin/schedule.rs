@@ -26,6 +26,9 @@ const MAX_WAIT: Duration = Duration::from_secs(3);
 /// A bound on the path's own share of the wait, against senseless estimates.
 const MAX_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// How much longer than the last few a round trip is at least allowed to take.
+const MIN_SPREAD: Duration = Duration::from_millis(25);
+
 /// What the path is like. The connection fills it in for every call.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Conditions {
@@ -35,6 +38,8 @@ pub(crate) struct Conditions {
     pub rttvar: Duration,
     /// What the last two round trips both took at least.
     pub lately: Duration,
+    /// What none of the last few round trips took more than; zero before the first.
+    pub most_lately: Duration,
     /// The least round-trip time of late.
     pub min_rtt: Duration,
     /// How much later than its successors a packet may come without counting as lost (RFC 8985 §6.2).
@@ -108,7 +113,17 @@ impl Conditions {
 
     fn timeout(&self) -> Duration {
         let slack = self.rttvar.saturating_mul(4).max(self.reordering()).max(GRANULARITY);
-        self.srtt.saturating_add(slack).min(MAX_TIMEOUT)
+        self.srtt.saturating_add(slack).min(self.soon_enough()).min(MAX_TIMEOUT)
+    }
+
+    /// What to wait at most after a queue has gone. A line a second takes the averages half a minute to
+    /// forget one, and meanwhile every lost line would wait for the next to show that it was lost.
+    fn soon_enough(&self) -> Duration {
+        if self.most_lately.is_zero() {
+            return MAX_TIMEOUT;
+        }
+        let spread = (self.most_lately / 2).max(MIN_SPREAD).max(self.reordering());
+        self.most_lately.saturating_add(spread)
     }
 
     /// How long after its deadline the first packet of a round is given, for the acknowledgement of the
