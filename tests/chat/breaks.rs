@@ -41,7 +41,7 @@ fn come_back_after_a_crash(transport: &'static str) {
 }
 
 #[test]
-fn does_a_client_that_only_listens_come_back_after_a_crash_by_udps_keep_alive() {
+fn does_a_client_that_only_listens_come_back_after_a_crash() {
     let mut star = Star::over("udp", &[]);
     let [mut alice, mut bob] = star.join_all(["alice", "bob"]);
     star.server.murder();

@@ -22,8 +22,16 @@ async fn link_over(profile: &str, seed: u64) -> (Link, Link) {
     let (dialer, acceptor) = (host(1, seed), host(2, seed.wrapping_add(1)));
     let mut listener = acceptor.listen(LOOPBACK).await.unwrap();
     let addr = listener.local_addr();
-    let (dialed, accepted) = tokio::join!(dialer.dial(addr), listener.accept());
-    (dialed.unwrap(), accepted.unwrap())
+    // A handshake may lose too much for the time it has.
+    let dialing = async {
+        loop {
+            if let Ok(link) = dialer.dial(addr).await {
+                break link;
+            }
+        }
+    };
+    let (dialed, accepted) = tokio::join!(dialing, listener.accept());
+    (dialed, accepted.unwrap())
 }
 
 fn seed() -> u64 {
