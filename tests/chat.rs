@@ -10,6 +10,8 @@ mod breaks;
 mod end;
 #[path = "chat/json.rs"]
 mod json;
+#[path = "chat/lossy.rs"]
+mod lossy;
 #[path = "chat/names.rs"]
 mod names;
 #[path = "chat/refusals.rs"]

@@ -139,3 +139,25 @@ fn are_there_completions_and_a_manual() {
     assert_eq!(manual.status, 0);
     assert!(manual.stdout.contains(".TH sayagain 1"), "{}", manual.stdout);
 }
+
+/// Ten seconds, which is how long they talk.
+#[test]
+fn does_the_demonstration_tell_how_the_talk_went_over_udp_and_over_tcp_or_why_not() {
+    let answer = node(&["demo", "--impair", "clean"], &[("PATH", &std::env::var("PATH").unwrap())]);
+    assert_eq!((answer.status, answer.stderr.as_str()), (0, ""), "{}", answer.stdout);
+    let line = |start: &str| answer.stdout.lines().find(|line| line.starts_with(start)).map(str::to_owned);
+    let all = "120 of 120 lines arrived, half of them within ";
+    assert!(line(&format!("udp: {all}")).is_some(), "{}", answer.stdout);
+    match line("not over tcp beside it: ") {
+        Some(why) => assert!(why.contains('(') || why.contains(" is missing: "), "{why}"),
+        None => assert!(line(&format!("tcp: {all}")).is_some(), "{}", answer.stdout),
+    }
+}
+
+#[test]
+fn is_a_demonstration_where_nothing_is_installed_still_one_over_udp() {
+    let answer = node(&["demo", "--impair", "clean"], &[("PATH", "/nowhere")]);
+    let told = "not over tcp beside it: unshare is missing: apt-get install util-linux; \
+                netem/run.sh has a kernel that can\n";
+    assert!(answer.status == 0 && answer.stdout.contains(told), "{}{}", answer.stdout, answer.stderr);
+}

@@ -1,10 +1,15 @@
 //! Either topology runs over any transport: one set of scenarios, every pair. The memory transport
-//! also shuffles its lanes, so nothing may depend on order across them.
+//! also shuffles its lanes, so nothing may depend on order across them. Over UDP either runs on every
+//! kind of network, and what people hear is what they hear over TCP.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "what a test cannot do fails it")]
 
+#[path = "matrix/alike.rs"]
+mod alike;
 #[path = "matrix/party.rs"]
 mod party;
+#[path = "matrix/profiles.rs"]
+mod profiles;
 
 use party::{Carrier, Party, Shape};
 use sayagain::app::{Change, Command, Event};
@@ -81,19 +86,7 @@ macro_rules! matrix {
 
 matrix! {
     does_everybody_but_the_sender_hear_a_line_once(party) {
-        for n in 0..200 {
-            party.say(n % 3, &format!("line {n}")).await;
-        }
-        for listener in 0..3 {
-            let due: Vec<String> = (0..200).filter(|n| n % 3 != listener).map(|n| format!("line {n}")).collect();
-            let mut heard = party.hears(listener, due.len()).await;
-            for author in 0..3 {
-                let of_one: Vec<&String> = heard.iter().filter(|line| number(line) % 3 == author).collect();
-                assert!(of_one.windows(2).all(|pair| number(pair[0]) < number(pair[1])), "{of_one:?}");
-            }
-            heard.sort_by_key(|line| number(line));
-            assert_eq!(heard, due, "listener {listener}");
-        }
+        all_hear_each_other(&mut party, 200).await;
         party.end().await;
     }
 
@@ -135,6 +128,24 @@ matrix! {
             }).await;
         }
         party.end().await;
+    }
+}
+
+/// Three say so many lines in all, and each hears those of the others: all, in order, once.
+async fn all_hear_each_other(party: &mut Party, lines: usize) {
+    for n in 0..lines {
+        party.say(n % 3, &format!("line {n}")).await;
+    }
+    for listener in 0..3 {
+        let due: Vec<String> =
+            (0..lines).filter(|n| n % 3 != listener).map(|n| format!("line {n}")).collect();
+        let mut heard = party.hears(listener, due.len()).await;
+        for author in 0..3 {
+            let of_one: Vec<&String> = heard.iter().filter(|line| number(line) % 3 == author).collect();
+            assert!(of_one.windows(2).all(|pair| number(pair[0]) < number(pair[1])), "{of_one:?}");
+        }
+        heard.sort_by_key(|line| number(line));
+        assert_eq!(heard, due, "listener {listener}");
     }
 }
 

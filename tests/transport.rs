@@ -13,6 +13,8 @@ mod close;
 mod delivery;
 #[path = "transport/faults.rs"]
 mod faults;
+#[path = "transport/lossy.rs"]
+mod lossy;
 #[path = "transport/strangers.rs"]
 mod strangers;
 #[path = "transport/support.rs"]

@@ -42,11 +42,16 @@ pub(super) struct Cli {
 /// What the program does beside being a node.
 #[derive(Clone, Debug, Subcommand)]
 pub(super) enum Beside {
-    /// A server and three people talking over udp on a bad link, and what it took; ends by itself
+    /// A server and three people talking over udp on a bad link, and what it took; beside it the same over
+    /// tcp, where this kernel can make such a link. Ends by itself
     Demo {
         /// The link: a profile of netem/profiles, by name or file [default: lossy30]
         #[arg(long, value_name = "PROFILE[,seed=N]")]
         impair: Option<String>,
+
+        /// The half of the demonstration that it starts by itself, in a network made for it
+        #[arg(long, hide = true)]
+        over_tcp: bool,
     },
     /// One link for other programs: netcat with messages and lanes
     #[command(subcommand, arg_required_else_help = false)]

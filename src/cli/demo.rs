@@ -1,5 +1,8 @@
 //! `demo`: a server and three people who talk over udp on a bad link, all in this process but over real
-//! sockets. What each hears, and at the end how long it took and what it cost.
+//! sockets. What each hears, and at the end how long it took and what it cost; beside it the same over tcp,
+//! where the kernel can make such a link.
+
+mod kernel;
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -16,6 +19,8 @@ use crate::{
     ui::{Printed, Streams},
     wire::{Addr, Scheme},
 };
+
+use self::kernel::Twin;
 
 use super::{
     impair,
@@ -44,26 +49,71 @@ struct Heard {
     at: Instant,
 }
 
-/// Runs the demonstration.
-pub(super) fn run(profile: Option<&str>) -> Result<Status, Stop> {
+/// What came of a conversation.
+struct Talk {
+    latency: String,
+    is_complete: bool,
+    /// A line for each person's link.
+    figures: Vec<String>,
+}
+
+/// Runs the demonstration; `over_tcp` is its own half of it, on a link that is bad already.
+pub(super) fn run(profile: Option<&str>, over_tcp: bool) -> Result<Status, Stop> {
     let typed = profile.unwrap_or(DEFAULT_PROFILE);
     let impairment = impair::parse(typed)?;
     let runtime = runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Stop::Trouble(Status::Failed, cannot_start(&error)))?;
     runtime.block_on(async {
         let mut signals = Signals::catch().map_err(|trouble| Stop::Trouble(Status::Failed, trouble))?;
+        let show = async { if over_tcp { show_tcp().await } else { show(typed, &impairment).await } };
         tokio::select! {
-            status = show(typed, impairment) => status,
+            status = show => status,
             () = signals.next() => Ok(Status::Done),
         }
     })
 }
 
-async fn show(typed: &str, impairment: Impairment) -> Result<Status, Stop> {
-    let mut streams = Streams::standard(false);
-    let mut say = |line: String| drop(streams.write(&Printed::Data(line)));
-    say(format!("a server and {} over udp, every datagram through {typed}", PEOPLE.join(", ")));
-    let (server, people, mut heard) = gather(&impairment).await?;
+fn say(line: &str) {
+    drop(Streams::standard(false).write(&Printed::Data(line.to_owned())));
+}
+
+async fn show(typed: &str, impairment: &Impairment) -> Result<Status, Stop> {
+    say(&format!("a server and {} over udp, every datagram through {typed}", PEOPLE.join(", ")));
+    let twin = Twin::start(&impairment.profile);
+    say(&match &twin {
+        Ok(_) => "beside it the same over tcp, where the kernel does that to every packet".to_owned(),
+        Err(missing) => format!("not over tcp beside it: {missing}; netem/run.sh has a kernel that can"),
+    });
+    let talk = converse(Scheme::Udp, Some(impairment), say).await?;
+    say("");
+    talk.figures.iter().for_each(|line| say(line));
+    say(&format!("udp: {}", talk.latency));
+    if let Ok(twin) = twin {
+        let left_out = twin.left_out.clone();
+        match twin.outcome().await {
+            Ok(outcome) => say(&format!("tcp: {outcome}")),
+            Err(error) => say(&format!("tcp: nothing is known of it: {error}")),
+        }
+        if !left_out.is_empty() {
+            say(&format!("     without {}, which is beyond netem", left_out.join(", ")));
+        }
+    }
+    Ok(if talk.is_complete { Status::Done } else { Status::Failed })
+}
+
+/// Only how long it took.
+async fn show_tcp() -> Result<Status, Stop> {
+    let talk = converse(Scheme::Tcp, None, |_| {}).await?;
+    say(&talk.latency);
+    Ok(Status::Done)
+}
+
+async fn converse(
+    scheme: Scheme,
+    impairment: Option<&Impairment>,
+    mut say: impl FnMut(&str),
+) -> Result<Talk, Stop> {
+    let (server, people, mut heard) = gather(scheme, impairment).await?;
     let (mut said, mut latencies, mut expected) = (BTreeMap::new(), Vec::new(), 0);
     for line in 0..LINES {
         for (who, person) in people.iter().enumerate() {
@@ -79,25 +129,25 @@ async fn show(typed: &str, impairment: Impairment) -> Result<Status, Stop> {
     while latencies.len() < expected && Instant::now() < end {
         listen(&mut heard, PAUSE, &said, &mut latencies, &mut say).await;
     }
-    say(String::new());
-    say(latency(&mut latencies, expected));
+    let mut lines = Vec::new();
     for (who, person) in PEOPLE.iter().zip(&people) {
         let _ = person.command(Command::Stats).await;
-        say(format!("{who}: {}", figures(&mut heard).await));
+        lines.push(format!("{who}: {}", figures(&mut heard).await));
     }
-    say("the same over tcp: its losses are the kernel's to make, so see netem/run.sh".to_owned());
     people.iter().for_each(NodeHandle::stop);
     server.stop();
-    Ok(if latencies.len() == expected { Status::Done } else { Status::Failed })
+    let is_complete = latencies.len() == expected;
+    Ok(Talk { latency: latency(&mut latencies, expected), is_complete, figures: lines })
 }
 
 /// The server and its people, all of them in the lobby and aware of each other.
 async fn gather(
-    impairment: &Impairment,
+    scheme: Scheme,
+    impairment: Option<&Impairment>,
 ) -> Result<(NodeHandle, Vec<NodeHandle>, mpsc::Receiver<Heard>), Stop> {
-    let here = |port| Addr::new(Scheme::Udp, ([127, 0, 0, 1], port).into());
+    let here = |port| Addr::new(scheme, ([127, 0, 0, 1], port).into());
     let (server, mut events, _) =
-        Node::server().listen(here(0)).impaired(Some(impairment.clone())).start().await.map_err(refused)?;
+        Node::server().listen(here(0)).impaired(impairment.cloned()).start().await.map_err(refused)?;
     let addr = loop {
         match events.next().await {
             Some(Event::Listening { addr, .. }) => break addr,
@@ -109,8 +159,9 @@ async fn gather(
     let (sender, mut heard) = mpsc::channel(1024);
     let mut people = Vec::new();
     for (who, name) in (0..).zip(PEOPLE) {
-        let line = Impairment { seed: impairment.seed.wrapping_add(1 + who as u64), ..impairment.clone() };
-        let node = Node::client_at([here(addr.port())]).impaired(Some(line)).reconnect(true);
+        let seed = |seed: u64| seed.wrapping_add(1 + who as u64);
+        let line = impairment.map(|line| Impairment { seed: seed(line.seed), ..line.clone() });
+        let node = Node::client_at([here(addr.port())]).impaired(line).reconnect(true);
         let named = node.name(name).and_then(|node| node.room("lobby"));
         let node = named.map_err(|bad| Stop::usage(bad.to_string(), ""))?;
         let (person, events, _) = node.start().await.map_err(refused)?;
@@ -128,13 +179,18 @@ async fn gather(
             }
         }
     };
-    let nobody = || Stop::usage("not everybody got in", "try a milder profile: node demo --impair lossy10");
+    let nobody = || {
+        Stop::usage(
+            format!("not everybody got in within {} s", PATIENCE.as_secs()),
+            "try a milder profile: node demo --impair lossy10",
+        )
+    };
     timeout(PATIENCE, complete).await.map_err(|_| nobody())?;
     Ok((server, people, heard))
 }
 
 fn refused(error: crate::node::StartError) -> Stop {
-    Stop::usage(error.to_string(), "the demonstration needs a free udp port on loopback")
+    Stop::usage(error.to_string(), "the demonstration needs a free port on loopback")
 }
 
 async fn relay(who: usize, mut events: Events, heard: mpsc::Sender<Heard>) {
@@ -151,7 +207,7 @@ async fn listen(
     time: Duration,
     said: &BTreeMap<String, Instant>,
     latencies: &mut Vec<Duration>,
-    say: &mut impl FnMut(String),
+    say: &mut impl FnMut(&str),
 ) {
     let end = Instant::now() + time;
     while let Ok(Some(Heard { who, event, at })) = tokio::time::timeout_at(end, heard.recv()).await {
@@ -160,7 +216,7 @@ async fn listen(
         let took = at.saturating_duration_since(*began);
         latencies.push(took);
         let who = PEOPLE.get(who).unwrap_or(&"");
-        say(format!("{who:>5} heard {:<20} after {:>4} ms", message.text, took.as_millis()));
+        say(&format!("{who:>5} heard {:<20} after {:>4} ms", message.text, took.as_millis()));
     }
 }
 

@@ -1,4 +1,4 @@
-//! `--impair PROFILE[,seed=N]`: a bad link to try the node on, without root.
+//! `--impair PROFILE[,seed=N]`: a bad link to try the node or a pipe on, without root.
 
 use std::{fs, path::Path};
 
@@ -15,8 +15,13 @@ const FLAG: &str = "--impair";
 
 /// What is done to the datagrams that the node sends.
 pub(super) fn resolve(options: &Options) -> Result<Option<Impairment>, Stop> {
-    let Some(typed) = &options.impair else { return Ok(None) };
-    if options.transport.as_deref().is_some_and(|names| names.split(',').any(|name| name.trim() == "tcp")) {
+    over(options.transport.as_deref(), options.impair.as_deref())
+}
+
+/// What is done to the datagrams of these transports, as they were typed.
+pub(super) fn over(transports: Option<&str>, impair: Option<&str>) -> Result<Option<Impairment>, Stop> {
+    let Some(typed) = impair else { return Ok(None) };
+    if transports.is_some_and(|names| names.split(',').any(|name| name.trim() == "tcp")) {
         return Err(Stop::usage(
             format!("{FLAG} means nothing to tcp: of a stream nothing can be dropped"),
             "leave tcp out, or run it on a bad link of the kernel's: netem/run.sh PROFILE -- COMMAND",

@@ -88,9 +88,9 @@ fn be_beside(called: &str, mut command: Command, beside: Beside) -> Result<Statu
             log::start(0, false);
             return pipe::run(end);
         }
-        Beside::Demo { impair } => {
+        Beside::Demo { impair, over_tcp } => {
             log::start(0, false);
-            return demo::run(impair.as_deref());
+            return demo::run(impair.as_deref(), over_tcp);
         }
         Beside::Completions { shell } => clap_complete::generate(shell, &mut command, called, &mut text),
         Beside::Man => {

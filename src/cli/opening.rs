@@ -1,5 +1,7 @@
 //! The talk at the start: what this node is, who can reach it, and the line for the next one.
 
+use crate::transport::impair::Impairment;
+
 use super::{Role, Settings};
 
 /// What to say on stderr before the node starts.
@@ -30,7 +32,15 @@ pub(super) fn lines(called: &str, settings: &Settings) -> Vec<String> {
     if settings.insecure {
         lines.push("plaintext: anybody on the way can read and change what is said (--insecure)".to_owned());
     }
+    if let Some(impairment) = &settings.impairment {
+        lines.push(impaired(impairment));
+    }
     lines
+}
+
+/// What was asked for, and what to add to see it again.
+pub(super) fn impaired(Impairment { seed, .. }: &Impairment) -> String {
+    format!("a bad link on purpose: what is sent over udp gets lost and late (--impair, with seed={seed})")
 }
 
 #[cfg(test)]
@@ -53,6 +63,14 @@ mod tests {
         let said = said(RoleName::Server, &Options::default());
         assert!(said.contains("open to this computer only; others: --listen 0.0.0.0:4224"), "{said}");
         assert!(said.contains("join:  node --role client --server 127.0.0.1:4224 --name YOU"), "{said}");
+    }
+
+    #[test]
+    fn is_a_bad_link_on_purpose_said_at_start_with_its_seed() {
+        let impair = Options { impair: Some("wifi,seed=77".to_owned()), ..Options::default() };
+        for role in [RoleName::Server, RoleName::Client, RoleName::Peer] {
+            assert!(said(role, &impair).contains("--impair, with seed=77"), "{role:?}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use std::{fmt, slice, sync::Arc};
 
 use bytes::Bytes;
+use ring::{error::Unspecified, hkdf};
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, DistinguishedName, Error, ServerConfig,
     SignatureScheme,
@@ -29,11 +30,19 @@ const SPKI_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0
 /// Bytes of an Ed25519 public key in SPKI form.
 pub(super) const SPKI_BYTES: usize = SPKI_PREFIX.len() + 32;
 
+/// What stands before the seed of every Ed25519 private key in PKCS#8 form (RFC 8410 §7): the name of the
+/// algorithm, and two octet strings one within the other.
+const SEED_PREFIX: [u8; 9] = [0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
+
+/// Keeps what is derived here apart from whatever else the same seed may be used for (RFC 5869 §3.1).
+const DERIVATION_SALT: &[u8] = b"sayagain/1 derived from the node key";
+
 /// The Ed25519 key with which a node proves who it is.
 #[derive(Clone)]
 pub struct Keys {
     certified: Arc<CertifiedKey>,
     spki: Bytes,
+    derivation: Arc<hkdf::Prk>,
 }
 
 /// Bytes that are not an Ed25519 private key in PKCS#8 form.
@@ -52,7 +61,18 @@ impl Keys {
         let public = signer.public_key().ok_or_else(|| KeyError("it has no public key".to_owned()))?;
         let spki = Bytes::copy_from_slice(&public);
         let certificate = CertificateDer::from(spki.to_vec());
-        Ok(Self { certified: Arc::new(CertifiedKey::new(vec![certificate], signer)), spki })
+        let seed = seed(der).ok_or_else(|| KeyError("it has no seed".to_owned()))?;
+        let derivation = hkdf::Salt::new(hkdf::HKDF_SHA256, DERIVATION_SALT).extract(seed);
+        let certified = CertifiedKey::new(vec![certificate], signer);
+        Ok(Self { certified: Arc::new(certified), spki, derivation: Arc::new(derivation) })
+    }
+
+    /// A secret for one purpose, which is the same in every run of this node and tells nothing about the
+    /// key or about any other purpose's (HKDF-SHA256, RFC 5869).
+    pub(super) fn derive(&self, purpose: &[&[u8]]) -> Result<[u8; 32], Unspecified> {
+        let mut secret = [0; 32];
+        self.derivation.expand(purpose, hkdf::HKDF_SHA256)?.fill(&mut secret)?;
+        Ok(secret)
     }
 
     /// The public key in SPKI form (44 bytes), as the other side finds it in
@@ -89,6 +109,12 @@ impl Keys {
         config.enable_sni = false;
         Ok(config)
     }
+}
+
+/// The private half as it stands in a document that was found to hold one.
+fn seed(pkcs8: &[u8]) -> Option<&[u8; 32]> {
+    let prefix = pkcs8.windows(SEED_PREFIX.len()).position(|bytes| bytes == SEED_PREFIX)?;
+    pkcs8.get(prefix + SEED_PREFIX.len()..)?.first_chunk()
 }
 
 impl fmt::Debug for Keys {

@@ -2,9 +2,18 @@
 
 use crate::support::star::Star;
 
+/// What a client is told when a server that lost its memory gets a packet of the run before.
+const FORGOTTEN: &str = "the other side started anew and knows nothing of this link";
+
 #[test]
 fn do_clients_come_back_after_a_crash_and_go_on() {
-    let mut star = Star::new();
+    for transport in ["tcp", "udp"] {
+        come_back_after_a_crash(transport);
+    }
+}
+
+fn come_back_after_a_crash(transport: &'static str) {
+    let mut star = Star::over(transport, &[]);
     let [mut alice, mut bob] = star.join_all(["alice", "bob"]);
     for n in 0..20 {
         alice.type_line(&format!("before {n}"));
@@ -24,11 +33,33 @@ fn do_clients_come_back_after_a_crash_and_go_on() {
     }
     alice.type_line("after");
     bob.comes_to_say("[lobby] alice: after");
+    if transport == "udp" {
+        // Not by silence, which takes 30 s.
+        let told = format!("udp {} is down: {FORGOTTEN}", star.addr);
+        [alice, bob].iter_mut().for_each(|client| client.complains(&told));
+    }
+}
+
+#[test]
+fn does_a_client_that_only_listens_come_back_after_a_crash() {
+    let mut star = Star::over("udp", &[]);
+    let [mut alice, mut bob] = star.join_all(["alice", "bob"]);
+    star.server.murder();
+    star.serve_again("server");
+    bob.complains(&format!("udp {} is down: {FORGOTTEN}", star.addr));
+    alice.type_line("after");
+    bob.comes_to_say("[lobby] alice: after");
 }
 
 #[test]
 fn is_what_was_said_amid_a_crash_heard_in_order_and_once() {
-    let mut star = Star::new();
+    for transport in ["tcp", "udp"] {
+        talk_amid_a_crash(transport);
+    }
+}
+
+fn talk_amid_a_crash(transport: &'static str) {
+    let mut star = Star::over(transport, &[]);
     let [mut alice, mut bob] = star.join_all(["alice", "bob"]);
     for n in 0..1500 {
         alice.type_line(&format!("line {n}"));

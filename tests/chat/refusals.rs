@@ -34,18 +34,26 @@ fn is_somebody_told_that_the_server_is_full() {
 
 #[test]
 fn is_somebody_told_that_nothing_listens_there() {
-    let folder = Folder::new();
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-    let client = Launch::new("alice", &["--role", "client", "--server", &free, "--name", "alice"])
-        .with(&["--data-dir", &folder.at("alice")])
-        .start();
     let hint = "the server is not running or uses another port; its first line says which";
-    is_told(client, 5, &format!("nothing listens on tcp {free}"), hint);
+    for (transport, named) in [("auto", "tcp"), ("udp", "udp"), ("tcp", "tcp")] {
+        let folder = Folder::new();
+        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+        let client = Launch::new("alice", &["--role", "client", "--server", &free, "--name", "alice"])
+            .with(&["--transport", transport, "--data-dir", &folder.at("alice")])
+            .start();
+        is_told(client, 5, &format!("nothing listens on {named} {free}"), hint);
+    }
 }
 
 #[test]
 fn is_a_server_with_another_key_not_spoken_to() {
-    let mut star = Star::new();
+    for transport in ["tcp", "udp"] {
+        meet_another_key(transport);
+    }
+}
+
+fn meet_another_key(transport: &'static str) {
+    let mut star = Star::over(transport, &[]);
     let mut alice = star.join("alice");
     alice.type_line("/quit");
     alice.ends(0);
@@ -64,10 +72,12 @@ fn is_a_server_with_another_key_not_spoken_to() {
 fn is_plaintext_on_one_side_refused() {
     let hint = "give --insecure on both sides, on a network you trust, or on neither";
     let told = |addr: &str| format!("one side of the link to {addr} speaks plaintext and the other does not");
-    let sealed = Star::new();
-    is_told(sealed.client("alice").with(&["--insecure"]).start(), 4, &told(&sealed.addr), hint);
-    let plain = Star::with(&["--insecure"]);
-    is_told(plain.client("alice").start(), 4, &told(&plain.addr), hint);
+    for transport in ["tcp", "udp"] {
+        let sealed = Star::over(transport, &[]);
+        is_told(sealed.client("alice").with(&["--insecure"]).start(), 4, &told(&sealed.addr), hint);
+        let plain = Star::over(transport, &["--insecure"]);
+        is_told(plain.client("alice").start(), 4, &told(&plain.addr), hint);
+    }
 }
 
 #[test]

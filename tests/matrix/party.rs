@@ -1,4 +1,4 @@
-//! Three who know each other, in either shape, over any transport.
+//! People who meet, in either shape, over any transport and any kind of network.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -6,16 +6,17 @@ use std::{
     time::Duration,
 };
 
+use rand::{TryRng as _, rngs::SysRng};
 use sayagain::{
-    app::{Change, Command, Event, Outcome},
+    app::{Change, Command, Event, Outcome, Said},
     node::{Ended, Events, Node, NodeHandle},
-    transport::{MemoryNetwork, MemoryTransport, Transport},
+    transport::{MemoryNetwork, MemoryTransport, Transport, impair::Impairment},
     wire::{Addr, Scheme},
 };
 use tokio::time::timeout;
 
-/// Everything is to happen well before this.
-const DEADLINE: Duration = Duration::from_secs(20);
+/// Everything is to happen well before this, on the worst of networks too.
+const DEADLINE: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Shape {
@@ -36,12 +37,19 @@ pub(crate) enum Carrier {
 struct Guest {
     node: NodeHandle,
     events: Events,
-    ended: Ended,
+    /// `None` after it left.
+    ended: Option<Ended>,
     /// Heard while something else was waited for.
     waiting: Vec<Event>,
+    /// Every line, in a room or private, in the order it was shown.
+    heard: Vec<Said>,
 }
 
 pub(crate) struct Party {
+    shape: Shape,
+    venue: Venue,
+    /// The address that guests are given.
+    known: Option<Addr>,
     guests: Vec<Guest>,
     server: Option<(NodeHandle, Ended)>,
 }
@@ -50,17 +58,18 @@ pub(crate) struct Party {
 struct Venue {
     carrier: Carrier,
     network: Option<MemoryNetwork>,
+    impairment: Option<Impairment>,
     hosts: u8,
 }
 
 impl Venue {
-    fn new(carrier: Carrier) -> Self {
+    fn new(carrier: Carrier, impairment: Option<Impairment>) -> Self {
         let network = match carrier {
             Carrier::Tcp | Carrier::PlainTcp | Carrier::Udp | Carrier::PlainUdp => None,
             Carrier::Memory => Some(MemoryNetwork::new()),
             Carrier::Shuffled => Some(MemoryNetwork::shuffled(7)),
         };
-        Self { carrier, network, hosts: 0 }
+        Self { carrier, network, impairment, hosts: 0 }
     }
 
     const fn scheme(&self) -> Scheme {
@@ -83,6 +92,9 @@ impl Venue {
             }
             None => node.insecure(matches!(self.carrier, Carrier::PlainTcp | Carrier::PlainUdp)),
         };
+        let seed = |of: u64| of.wrapping_mul(1000).wrapping_add(self.hosts.into());
+        let line = self.impairment.clone().map(|line| Impairment { seed: seed(line.seed), ..line });
+        let node = node.impaired(line);
         let ip = if self.network.is_some() { host } else { IpAddr::from([127, 0, 0, 1]) };
         if listens { node.listen(Addr::new(self.scheme(), SocketAddr::new(ip, 0))) } else { node }
     }
@@ -91,33 +103,51 @@ impl Venue {
 impl Party {
     /// Three guests in the lobby, each aware of the others.
     pub(crate) async fn gather(shape: Shape, carrier: Carrier) -> Self {
-        let mut venue = Venue::new(carrier);
-        let mut party = Self { guests: Vec::new(), server: None };
-        let mut known = None;
-        if matches!(shape, Shape::Star) {
-            let (node, mut events, ended) = venue.equip(Node::server(), true).start().await.unwrap();
-            known = Some(listening(&mut events, &venue).await);
-            party.server = Some((node, ended));
-        }
+        Self::gather_on(shape, carrier, None).await
+    }
+
+    /// The same where each sends its datagrams over a line like this.
+    pub(crate) async fn gather_on(shape: Shape, carrier: Carrier, line: Option<Impairment>) -> Self {
+        let mut party = Self::open(shape, carrier, line).await;
         for number in 0..3 {
-            let node = match shape {
-                Shape::Star => venue.equip(Node::client_at(known), false),
-                Shape::Mesh => venue.equip(Node::peer(known), true),
-            };
-            let node = node.name(&format!("n{number}")).unwrap().room("lobby").unwrap();
-            let (node, mut events, ended) = node.start().await.unwrap();
-            if matches!(shape, Shape::Mesh) {
-                known = Some(listening(&mut events, &venue).await);
-            }
-            party.guests.push(Guest { node, events, ended, waiting: Vec::new() });
+            party.admit(&format!("n{number}")).await;
             party.meet(number).await;
         }
         party
     }
 
+    /// Nobody yet.
+    pub(crate) async fn open(shape: Shape, carrier: Carrier, line: Option<Impairment>) -> Self {
+        let mut venue = Venue::new(carrier, line);
+        let (mut known, mut server) = (None, None);
+        if matches!(shape, Shape::Star) {
+            let (node, mut events, ended) = venue.equip(Node::server(), true).start().await.unwrap();
+            known = Some(listening(&mut events, &venue).await);
+            server = Some((node, ended));
+        }
+        Self { shape, venue, known, guests: Vec::new(), server }
+    }
+
+    /// Somebody comes to the lobby. The number of the new guest.
+    pub(crate) async fn admit(&mut self, name: &str) -> usize {
+        let node = match self.shape {
+            // On a bad network the first dials may fail, and a client takes a few for an answer.
+            Shape::Star => self.venue.equip(Node::client_at(self.known), false).reconnect(true),
+            Shape::Mesh => self.venue.equip(Node::peer(self.known), true),
+        };
+        let node = node.name(name).unwrap().room("lobby").unwrap();
+        let (node, mut events, ended) = node.start().await.unwrap();
+        if matches!(self.shape, Shape::Mesh) {
+            self.known = Some(listening(&mut events, &self.venue).await);
+        }
+        self.guests.push(Guest { node, events, ended: Some(ended), waiting: Vec::new(), heard: Vec::new() });
+        let newest = self.guests.len() - 1;
+        self.event(newest, |event| matches!(event, Event::Joined { .. })).await;
+        newest
+    }
+
     /// Waits until the newest guest and those before know of each other.
     async fn meet(&mut self, newest: usize) {
-        self.event(newest, |event| matches!(event, Event::Joined { .. })).await;
         for other in 0..newest {
             let name = format!("n{newest}");
             let came = move |event: &Event| matches!(event, Event::Presence { name: who, change: Change::Join, .. } if *who == name);
@@ -140,10 +170,19 @@ impl Party {
 
     /// The next lines that a guest hears.
     pub(crate) async fn hears(&mut self, guest: usize, count: usize) -> Vec<String> {
+        self.hears_of(guest, count, |said| !said.historic).await
+    }
+
+    /// The next lines of this kind.
+    pub(crate) async fn hears_of(
+        &mut self,
+        guest: usize,
+        count: usize,
+        kind: impl Fn(&Said) -> bool,
+    ) -> Vec<String> {
         let mut lines = Vec::new();
         while lines.len() < count {
-            let event =
-                self.event(guest, |event| matches!(event, Event::Message(said) if !said.historic)).await;
+            let event = self.event(guest, |event| matches!(event, Event::Message(said) if kind(said))).await;
             let Event::Message(said) = event else { unreachable!() };
             lines.push(said.text);
         }
@@ -156,13 +195,16 @@ impl Party {
 
     /// The first event of a kind; what comes before it is kept for later.
     pub(crate) async fn event(&mut self, guest: usize, wanted: impl Fn(&Event) -> bool) -> Event {
-        let Guest { events, waiting, .. } = &mut self.guests[guest];
+        let Guest { events, waiting, heard, .. } = &mut self.guests[guest];
         if let Some(index) = waiting.iter().position(&wanted) {
             return waiting.remove(index);
         }
         loop {
             let next = timeout(DEADLINE, events.next()).await;
             let Ok(Some(event)) = next else { panic!("guest {guest} never heard it; it heard {waiting:#?}") };
+            if let Event::Message(said) | Event::Private(said) = &event {
+                heard.push(said.clone());
+            }
             if wanted(&event) {
                 return event;
             }
@@ -170,24 +212,39 @@ impl Party {
         }
     }
 
-    /// Everybody leaves in order, and nobody heard anything more.
-    pub(crate) async fn end(self) {
-        for (number, guest) in self.guests.into_iter().enumerate() {
-            let Guest { node, mut events, ended, waiting } = guest;
-            node.stop();
-            let mut rest = waiting;
-            while let Some(event) = timeout(DEADLINE, events.next()).await.unwrap() {
-                rest.push(event);
+    /// One leaves in order, and heard nothing more.
+    pub(crate) async fn leave(&mut self, guest: usize) {
+        let Guest { node, events, ended, waiting, heard } = &mut self.guests[guest];
+        let Some(ended) = ended.take() else { return };
+        node.stop();
+        while let Some(event) = timeout(DEADLINE, events.next()).await.unwrap() {
+            if let Event::Message(said) | Event::Private(said) = &event {
+                heard.push(said.clone());
             }
-            assert_eq!(timeout(DEADLINE, ended.outcome()).await.unwrap(), Outcome::Done);
-            let live = rest.iter().filter(|event| matches!(event, Event::Message(said) if !said.historic));
-            assert_eq!(live.count(), 0, "guest {number} heard more: {rest:#?}");
+            waiting.push(event);
+        }
+        assert_eq!(timeout(DEADLINE, ended.outcome()).await.unwrap(), Outcome::Done);
+        let live = waiting.iter().filter(|event| matches!(event, Event::Message(said) if !said.historic));
+        assert_eq!(live.count(), 0, "guest {guest} heard more: {waiting:#?}");
+    }
+
+    /// Everybody leaves in order, and nobody heard anything more. What each heard in all.
+    pub(crate) async fn end(mut self) -> Vec<Vec<Said>> {
+        for guest in 0..self.guests.len() {
+            self.leave(guest).await;
         }
         if let Some((server, ended)) = self.server {
             server.stop();
             assert_eq!(timeout(DEADLINE, ended.outcome()).await.unwrap(), Outcome::Done);
         }
+        self.guests.into_iter().map(|guest| guest.heard).collect()
     }
+}
+
+/// What a bad network does depends on this alone, but for the moments at which nodes send.
+pub(crate) fn seed() -> u64 {
+    let told = std::env::var("SAYAGAIN_SEED").ok();
+    told.map_or_else(|| SysRng.try_next_u64().unwrap(), |seed| seed.parse().unwrap())
 }
 
 async fn listening(events: &mut Events, venue: &Venue) -> Addr {

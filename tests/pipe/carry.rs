@@ -87,3 +87,18 @@ fn is_one_link_served_after_another() {
     assert_eq!(listening.takes(), b"fourth");
     fourth.ends(0);
 }
+
+#[test]
+fn does_everything_come_out_of_a_pipe_that_leaks() {
+    // A pipe dials once: at 30 % one handshake in some thousands takes longer than it may.
+    let impair = ["--impair", "lossy10"];
+    let listening = Listening::over("udp", &impair);
+    let messages: Vec<_> = (0..200).map(|seed| noise(1000, seed)).chain([noise(64 << 10, 200)]).collect();
+    let input = messages.iter().flat_map(|message| framed(0, message)).collect();
+    let mut dialing = listening.dialed(&impair).fed(input);
+    for (number, message) in messages.iter().enumerate() {
+        assert!(listening.takes() == *message, "message {number}");
+    }
+    let complaints = dialing.ends(0);
+    assert!(complaints.contains("(--impair, with seed="), "{complaints}");
+}

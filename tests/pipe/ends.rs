@@ -22,6 +22,7 @@ pub(crate) struct End {
 pub(crate) struct Listening {
     pub(crate) end: End,
     pub(crate) addr: String,
+    transport: &'static str,
     messages: Receiver<Vec<u8>>,
 }
 
@@ -82,14 +83,20 @@ impl Drop for End {
 impl Listening {
     /// On a free port.
     pub(crate) fn new(flags: &[&str]) -> Self {
-        let arguments = ["listen", "127.0.0.1:0", "--transport", "tcp"];
+        Self::over("tcp", flags)
+    }
+
+    /// On a free port of this transport.
+    pub(crate) fn over(transport: &'static str, flags: &[&str]) -> Self {
+        let arguments = ["listen", "127.0.0.1:0", "--transport", transport];
+        let listening = format!("listening on {transport} ");
         let mut end = End::start(&[&arguments, flags].concat(), Stdio::null());
         let mut stderr = BufReader::new(end.child.stderr.take().unwrap());
         let addr = stderr
             .by_ref()
             .lines()
             .map(Result::unwrap)
-            .find_map(|line| line.strip_prefix("listening on tcp ").map(str::to_owned));
+            .find_map(|line| line.strip_prefix(&listening).map(str::to_owned));
         end.hear_complaints(stderr);
         let mut stdout = end.child.stdout.take().unwrap();
         let (sender, messages) = channel();
@@ -103,7 +110,7 @@ impl Listening {
                 }
             }
         });
-        Self { end, addr: addr.unwrap(), messages }
+        Self { end, addr: addr.unwrap(), transport, messages }
     }
 
     /// The next message.
@@ -125,13 +132,18 @@ impl Listening {
 
     /// Dials it.
     pub(crate) fn dialed(&self, flags: &[&str]) -> Dialing {
-        Dialing::new(&self.addr, flags)
+        Dialing::over(self.transport, &self.addr, flags)
     }
 }
 
 impl Dialing {
     pub(crate) fn new(addr: &str, flags: &[&str]) -> Self {
-        let mut end = End::start(&[&["dial", addr, "--transport", "tcp"], flags].concat(), Stdio::piped());
+        Self::over("tcp", addr, flags)
+    }
+
+    pub(crate) fn over(transport: &str, addr: &str, flags: &[&str]) -> Self {
+        let arguments = ["dial", addr, "--transport", transport];
+        let mut end = End::start(&[&arguments, flags].concat(), Stdio::piped());
         let stderr = BufReader::new(end.child.stderr.take().unwrap());
         end.hear_complaints(stderr);
         let stdout = BufReader::new(end.child.stdout.take().unwrap());

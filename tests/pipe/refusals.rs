@@ -67,6 +67,10 @@ fn is_wrong_usage_told() {
         &["dial", "::1", "--transport", "tcp"],
         "pipe dial \"::1\" is no address\n  hint: write an IPv6 address in brackets: [::1]:4224",
     );
+    let of_a_stream = "--impair means nothing to tcp: of a stream nothing can be dropped\n  hint: leave tcp out, \
+                       or run it on a bad link of the kernel's: netem/run.sh PROFILE -- COMMAND";
+    usage(&dial(&["--impair", "lossy30"]), of_a_stream);
+    usage(&["listen", "127.0.0.1:0", "--transport", "tcp", "--impair", "lossy30"], of_a_stream);
     for lanes in ["0", "65537", "many"] {
         let arguments = ["dial", "127.0.0.1:1", "--transport", "tcp", "--lanes", lanes];
         assert_eq!(refused(&arguments).0, 2, "{lanes}");

@@ -1,4 +1,4 @@
-//! A server with a folder for everybody who comes to it. It is TCP that carries it, whatever else there is.
+//! A server with a folder for everybody who comes to it. One transport carries it, whatever else there is.
 
 use super::{
     folder::Folder,
@@ -11,6 +11,7 @@ pub(crate) struct Star {
     pub(crate) folder: Folder,
     pub(crate) server: Process,
     pub(crate) addr: String,
+    transport: &'static str,
     flags: Vec<String>,
 }
 
@@ -21,15 +22,20 @@ impl Star {
 
     /// With these flags for the server.
     pub(crate) fn with(flags: &[&str]) -> Self {
+        Self::over("tcp", flags)
+    }
+
+    /// Carried by this transport, with these flags for the server.
+    pub(crate) fn over(transport: &'static str, flags: &[&str]) -> Self {
         let folder = Folder::new();
-        let (server, addr) = serve(&folder, "server", "127.0.0.1:0", flags);
-        Self { folder, server, addr, flags: flags.iter().map(|&flag| flag.to_owned()).collect() }
+        let (server, addr) = serve(&folder, transport, "server", "127.0.0.1:0", flags);
+        Self { folder, server, addr, transport, flags: flags.iter().map(|&flag| flag.to_owned()).collect() }
     }
 
     /// Starts the server again on its old port, with what is left in this data directory.
     pub(crate) fn serve_again(&mut self, data_dir: &str) {
         let flags: Vec<&str> = self.flags.iter().map(String::as_str).collect();
-        self.server = serve(&self.folder, data_dir, &self.addr, &flags).0;
+        self.server = serve(&self.folder, self.transport, data_dir, &self.addr, &flags).0;
     }
 
     /// A client that insists on its name.
@@ -39,7 +45,7 @@ impl Star {
 
     /// A client with this data directory.
     pub(crate) fn nameless(&self, data_dir: &str) -> Launch {
-        Launch::new(data_dir, &["--role", "client", "--transport", "tcp", "--server", &self.addr])
+        Launch::new(data_dir, &["--role", "client", "--transport", self.transport, "--server", &self.addr])
             .with(&["--data-dir", &self.folder.at(data_dir)])
     }
 
@@ -62,9 +68,16 @@ impl Star {
     }
 }
 
-fn serve(folder: &Folder, data_dir: &str, listen: &str, flags: &[&str]) -> (Process, String) {
-    let launch = Launch::new("server", &["--role", "server", "--transport", "tcp", "--listen", listen]);
+fn serve(
+    folder: &Folder,
+    transport: &str,
+    data_dir: &str,
+    listen: &str,
+    flags: &[&str],
+) -> (Process, String) {
+    let launch = Launch::new("server", &["--role", "server", "--transport", transport, "--listen", listen]);
     let mut server = launch.with(&["--data-dir", &folder.at(data_dir)]).with(flags).without_input().start();
-    let addr = server.says_something_like("listening on tcp ").split_off("listening on tcp ".len());
+    let listening = format!("listening on {transport} ");
+    let addr = server.says_something_like(&listening).split_off(listening.len());
     (server, addr)
 }

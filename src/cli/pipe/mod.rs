@@ -23,7 +23,7 @@ use crate::{
 };
 
 use super::{
-    address, carriers,
+    address, carriers, impair, opening,
     signals::cannot_start,
     start::identity_trouble,
     stop::{Status, Stop},
@@ -70,6 +70,11 @@ pub(super) struct Place {
     /// A plaintext link, on a network you trust; both ends must say it
     #[arg(long)]
     insecure: bool,
+
+    /// A bad link to try it on: what this end sends over udp is lost, late and doubled as in a profile of
+    /// netem/profiles, by name or file
+    #[arg(long, value_name = "PROFILE[,seed=N]")]
+    impair: Option<String>,
 }
 
 /// A class of lanes, as it is typed.
@@ -107,6 +112,8 @@ pub(super) fn run(end: End) -> Result<Status, Stop> {
 
 impl Carrier {
     fn new(place: &Place) -> Result<Self, Stop> {
+        let impairment = impair::over(Some(&place.transport), place.impair.as_deref())?;
+        impairment.iter().for_each(|impairment| tell(&opening::impaired(impairment)));
         let scheme = carriers::of_pipe(&place.transport, &carriers::available())?;
         let security = if place.insecure {
             tell("plaintext: anybody on the way can read and change what passes (--insecure)");
@@ -114,7 +121,7 @@ impl Carrier {
         } else {
             Security::Tls(ephemeral()?)
         };
-        match transport::by_name(scheme.as_str(), security, None) {
+        match transport::by_name(scheme.as_str(), security, impairment) {
             Some(transport) => Ok(Self { scheme, transport }),
             None => Err(Stop::unavailable("--transport", &place.transport, &[])),
         }

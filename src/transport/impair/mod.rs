@@ -27,11 +27,13 @@
 
 mod line;
 mod loss;
+mod netem;
 mod profile;
 #[cfg(test)]
 mod tests;
 
 pub use line::{Line, LineStats, MAX_QUEUED, MAX_QUEUED_BYTES};
+pub use netem::Qdiscs;
 pub use profile::{MAX_DATAGRAM, Profile, ProfileError};
 
 /// A bad network for one node: what it is like, and the seed of what it does.

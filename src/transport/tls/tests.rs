@@ -81,6 +81,27 @@ fn both_versions_of_pkcs8_are_read_and_nothing_else() {
 }
 
 #[test]
+fn a_derived_secret_belongs_to_one_key_and_one_purpose() {
+    let secret = |keys: &Keys, purpose: &[&[u8]]| keys.derive(purpose).unwrap();
+    assert_eq!(secret(&keys(1), &[b"a"]), secret(&keys(1), &[b"a"]), "in every run");
+    assert_ne!(secret(&keys(1), &[b"a"]), secret(&keys(2), &[b"a"]));
+    assert_ne!(secret(&keys(1), &[b"a"]), secret(&keys(1), &[b"b"]));
+    let elsewhere = [69, 2, 188, 244];
+    assert_eq!(secret(&keys(1), &[b"sayagain/1 ", b"test"])[..4], elsewhere, "by another RFC 5869");
+}
+
+#[test]
+fn the_form_of_a_key_does_not_change_what_is_derived() {
+    let chance = ring::rand::SystemRandom::new();
+    let version_2 = ring::signature::Ed25519KeyPair::generate_pkcs8(&chance).unwrap();
+    let seed = seed(version_2.as_ref()).unwrap();
+    let version_1 = [&pkcs8(0)[..16], seed].concat();
+    let [one, two] = [&version_1[..], version_2.as_ref()].map(|der| Keys::from_pkcs8(der).unwrap());
+    assert_eq!(one.spki(), two.spki());
+    assert_eq!(one.derive(&[b"a"]), two.derive(&[b"a"]));
+}
+
+#[test]
 fn the_private_key_is_not_shown() {
     let shown = format!("{:?} {:#?}", keys(77), Security::Tls(keys(77)));
     assert!(!shown.contains("77, 77") && !shown.contains("MMMM"), "{shown}");

@@ -33,12 +33,29 @@ impl TlsHandshaker {
     /// # Errors
     /// The keys cannot be used.
     pub fn new(keys: &tls::Keys) -> Result<Self, HandshakeError> {
+        let client = keys.client_config(PROTOCOL).map_err(failed)?;
+        let server = keys.server_config(PROTOCOL).map_err(failed)?;
+        Self::configured(client, server)
+    }
+
+    fn configured(client: ClientConfig, server: ServerConfig) -> Result<Self, HandshakeError> {
         let initial = TLS13_AES_128_GCM_SHA256.tls13().and_then(|suite| suite.quic_suite());
-        Ok(Self {
-            client: Arc::new(keys.client_config(PROTOCOL).map_err(failed)?),
-            server: Arc::new(keys.server_config(PROTOCOL).map_err(failed)?),
-            initial: initial.ok_or_else(|| HandshakeError("no cipher for first packets".to_owned()))?,
-        })
+        let initial = initial.ok_or_else(|| HandshakeError("no cipher for first packets".to_owned()))?;
+        Ok(Self { client: Arc::new(client), server: Arc::new(server), initial })
+    }
+
+    /// Handshakes of a node that keeps to its own rules.
+    #[cfg(test)]
+    pub(super) fn changed(
+        keys: &tls::Keys,
+        client: impl FnOnce(&mut ClientConfig),
+        server: impl FnOnce(&mut ServerConfig),
+    ) -> Result<Self, HandshakeError> {
+        let mut client_config = keys.client_config(PROTOCOL).map_err(failed)?;
+        let mut server_config = keys.server_config(PROTOCOL).map_err(failed)?;
+        client(&mut client_config);
+        server(&mut server_config);
+        Self::configured(client_config, server_config)
     }
 }
 

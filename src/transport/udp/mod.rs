@@ -34,6 +34,9 @@ const BACKLOG: usize = 1024;
 /// Dials that wait for the socket's task.
 const CALL_QUEUE: usize = 64;
 
+/// What is derived from the node's key for a socket that listens; the address follows.
+const RESET_PURPOSE: &[u8] = b"sayagain/1 resets of ";
+
 /// Links over UDP.
 pub struct UdpTransport {
     security: Security,
@@ -71,10 +74,20 @@ impl UdpTransport {
         addr: SocketAddr,
         links: Option<mpsc::Sender<Link>>,
     ) -> io::Result<(SocketAddr, mpsc::Sender<Call>, Arc<Ready>)> {
+        let handshaker = self.handshaker().map_err(io::Error::other)?;
+        self.start_shaking_by(handshaker, addr, links)
+    }
+
+    fn start_shaking_by(
+        &self,
+        handshaker: Arc<dyn Handshaker>,
+        addr: SocketAddr,
+        links: Option<mpsc::Sender<Link>>,
+    ) -> io::Result<(SocketAddr, mpsc::Sender<Call>, Arc<Ready>)> {
         let socket = Socket::bind(addr)?;
         let local = socket.local_addr();
-        let handshaker = self.handshaker().map_err(io::Error::other)?;
-        let (secret, seed) = (random()?, random()?);
+        let secret = self.reset_secret(links.is_some().then_some(local))?;
+        let seed = random()?;
         let mut endpoint = Endpoint::new(self.config.clone(), handshaker, &secret, seed, now());
         endpoint.accept(links.is_some());
         let (calls, call_queue) = mpsc::channel(CALL_QUEUE);
@@ -87,6 +100,19 @@ impl UdpTransport {
         let driver = Driver::new(socket, endpoint, impaired, call_queue, links, ready.clone());
         tokio::spawn(driver.run());
         Ok((local, calls, ready))
+    }
+
+    /// What a socket makes its connection ids and resets of. One that listens has it from the node's key, so
+    /// that a node that crashed can still end the connections it forgot (RFC 9000 §10.3.2). No other socket
+    /// of the node has the same, or it could be asked to reset connections of this one (§21.11). One that
+    /// dials has another port after a restart, and nobody looks for it there.
+    fn reset_secret(&self, listens: Option<SocketAddr>) -> io::Result<[u8; 32]> {
+        match (&self.security, listens) {
+            (Security::Tls(keys), Some(local)) => keys
+                .derive(&[RESET_PURPOSE, local.to_string().as_bytes()])
+                .map_err(|_| io::Error::other("no secret can be derived from this node's key")),
+            (Security::Insecure, _) | (_, None) => random(),
+        }
     }
 
     /// The task that dials addresses of this family, started when it is first needed.
@@ -167,3 +193,6 @@ impl Drop for UdpListener {
         self.ready.wake();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -140,16 +140,22 @@ impl Socket {
             src_ip: None,
         };
         let (io, state) = (&self.io, &self.state);
-        // Once more for an error that belonged to another datagram, and for trains that the interface
-        // turned out not to take.
+        let mut too_long = false;
+        // Once more for an error that belonged to another datagram (the kernel also tells of one that was too
+        // long when the next is sent), and for trains that the interface turned out not to take.
         for _ in 0..2 {
             match io.try_io(Interest::WRITABLE, || state.try_send(io.into(), &transmit)) {
                 Ok(()) => return true,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
-                // Larger than the interface takes: the discovery of the path's size learns it by silence.
-                Err(error) if quinn_udp::is_msg_size_err(&error) => return true,
-                Err(error) => debug!(%error, remote = %train.remote, "sending a datagram"),
+                Err(error) => {
+                    too_long = quinn_udp::is_msg_size_err(&error);
+                    debug!(%error, remote = %train.remote, "sending a datagram");
+                }
             }
+        }
+        if too_long {
+            // Larger than the interface takes: the discovery of the path's size learns it by silence.
+            return true;
         }
         if several {
             let single = |contents| Train { contents, ..train };
@@ -181,3 +187,6 @@ impl std::fmt::Debug for Socket {
         f.debug_struct("Socket").field("local", &self.local).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

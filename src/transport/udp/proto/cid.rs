@@ -57,8 +57,9 @@ impl fmt::Debug for ConnectionId {
     }
 }
 
-/// Makes the connection ids of one worker: `worker (1) || chance (3) || keyed hash of both (4)`. The hash
-/// lets an endpoint drop what is not for it before it looks anything up.
+/// Makes the connection ids of one worker: `worker (1) || chance (4) || keyed hash of both (3)`. The hash
+/// lets an endpoint drop what is not for it before it looks anything up. The chance is longer: whoever was
+/// told the reset token of an id must not meet the id again with somebody else (RFC 9000 §10.3.2).
 pub(crate) struct CidFactory {
     key: SipKey,
     worker: u8,
@@ -72,17 +73,17 @@ impl CidFactory {
         Self { key: SipKey::new(key), worker, rng: ChaCha12Rng::from_seed(seed) }
     }
 
-    /// An id of 2^24 that this worker can make, so not always a new one: draw again when it is in use.
+    /// An id of 2^32 that this worker can make, so not always a new one: draw again when it is in use.
     pub(crate) fn next(&mut self) -> ConnectionId {
-        let [a, b, c, _] = self.rng.next_u32().to_be_bytes();
-        let [d, e, f, g] = self.check([self.worker, a, b, c]);
+        let [a, b, c, d] = self.rng.next_u32().to_be_bytes();
+        let [e, f, g] = self.check([self.worker, a, b, c, d]);
         ConnectionId([self.worker, a, b, c, d, e, f, g])
     }
 
-    /// Whether a worker with the same key made `cid`. One foreign id in 2^32 passes.
+    /// Whether a worker with the same key made `cid`. One foreign id in 2^24 passes.
     pub(crate) fn is_ours(&self, cid: &ConnectionId) -> bool {
-        let [worker, a, b, c, check @ ..] = cid.0;
-        u32::from_ne_bytes(self.check([worker, a, b, c])) == u32::from_ne_bytes(check)
+        let [head @ .., e, f, g] = cid.0;
+        self.check(head) == [e, f, g]
     }
 
     /// The worker that made `cid`, if it [is ours](Self::is_ours).
@@ -92,9 +93,9 @@ impl CidFactory {
         worker
     }
 
-    fn check(&self, head: [u8; 4]) -> [u8; 4] {
-        let [a, b, c, d, ..] = sip_short(self.key, &head).to_le_bytes();
-        [a, b, c, d]
+    fn check(&self, head: [u8; 5]) -> [u8; 3] {
+        let [a, b, c, ..] = sip_short(self.key, &head).to_le_bytes();
+        [a, b, c]
     }
 }
 
