@@ -20,7 +20,7 @@ use crate::transport::tls;
 const PROTOCOL: &[u8] = b"sayagain/1";
 
 /// Makes handshakes that prove both nodes' keys.
-pub(crate) struct TlsHandshaker {
+pub struct TlsHandshaker {
     client: Arc<ClientConfig>,
     server: Arc<ServerConfig>,
     /// Of the first packets, whatever is agreed afterwards (RFC 9001 §5.2).
@@ -32,7 +32,7 @@ impl TlsHandshaker {
     ///
     /// # Errors
     /// The keys cannot be used.
-    pub(crate) fn new(keys: &tls::Keys) -> Result<Self, HandshakeError> {
+    pub fn new(keys: &tls::Keys) -> Result<Self, HandshakeError> {
         let client = keys.client_config(PROTOCOL).map_err(failed)?;
         let server = keys.server_config(PROTOCOL).map_err(failed)?;
         Self::configured(client, server)
@@ -131,6 +131,10 @@ impl KeySchedule for Phases {
     fn next(&mut self) -> PacketKeys {
         let quic::PacketKeySet { local, remote } = self.0.next_packet_keys();
         PacketKeys { local: Box::new(Aead(local)), remote: Box::new(Aead(remote)) }
+    }
+
+    fn peek(&self) -> PacketKeys {
+        Self(self.0.clone()).next()
     }
 }
 

@@ -18,9 +18,9 @@ use async_trait::async_trait;
 use rand::{TryRng as _, rngs::SysRng};
 use tokio::sync::{mpsc, oneshot};
 
+pub use self::crypto::TlsHandshaker;
 use self::{
     bridge::Ready,
-    crypto::TlsHandshaker,
     driver::{Call, Driver, now},
     impaired::Impaired,
     proto::{Config, Endpoint, Handshaker, PlainHandshaker},

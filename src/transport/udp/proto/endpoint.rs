@@ -24,7 +24,7 @@ use super::{
     packet::{MIN_INITIAL_BYTES, Outer, read_outer, unmask},
     params::Params,
     received::MAX_ACK_DELAY,
-    seal::{HandshakeError, Handshaker},
+    seal::{HandshakeError, Handshaker, Keys},
     token::RetryTokens,
 };
 
@@ -83,6 +83,8 @@ pub struct Endpoint {
     resets: Replies,
     negotiations: Replies,
     next_key: u64,
+    /// Of the hello that is being looked at.
+    copy: Vec<u8>,
 }
 
 /// When a stranger has to prove its address before anything is remembered of it.
@@ -93,6 +95,19 @@ pub enum Retry {
     UnderLoad,
     /// Always.
     Always,
+}
+
+/// What begins a connection.
+struct Hello {
+    /// Where it went.
+    dst: ConnectionId,
+    /// What the dialer calls itself.
+    src: ConnectionId,
+    /// Where the dialer's first hello went, if this one answers a retry.
+    original: Option<ConnectionId>,
+    /// With which it opened.
+    keys: Keys,
+    network: IpAddr,
 }
 
 /// What an endpoint remembers of a connection.
@@ -142,6 +157,7 @@ impl Endpoint {
             resets: Replies::resets(now),
             negotiations: Replies::negotiations(now),
             next_key: 0,
+            copy: Vec::new(),
             chance,
         }
     }
@@ -227,11 +243,11 @@ impl Endpoint {
         if self.half_open >= MAX_HALF_OPEN || self.half_open_of(network) >= MAX_HALF_OPEN_PER_NETWORK {
             return Dispatch::Dropped("too many handshakes under way");
         }
-        if !self.is_genuine(dst, arrived.data) {
+        let Some(keys) = self.open_hello(dst, arrived.data) else {
             return Dispatch::Dropped("a hello that does not open");
-        }
+        };
         let original = proof.map(|proof| self.tokens.spend(proof));
-        self.begin(arrived, dst, src, original, network, now)
+        self.begin(arrived, Hello { dst, src, original, keys, network }, now)
     }
 
     fn half_open_of(&self, network: IpAddr) -> usize {
@@ -244,33 +260,27 @@ impl Endpoint {
             || self.half_open_of(network) >= RETRY_ABOVE_PER_NETWORK
     }
 
-    /// Whether a hello opens with the keys of its connection id: nothing is begun for noise.
-    fn is_genuine(&self, dst: ConnectionId, data: &[u8]) -> bool {
+    /// The keys of a hello's connection id, if it opens with them: nothing is begun for noise.
+    fn open_hello(&mut self, dst: ConnectionId, data: &[u8]) -> Option<Keys> {
+        let Ok(Outer::Initial { pn_at, end, .. }) = read_outer(data) else { return None };
         let keys = self.handshaker.initial_keys(&dst, Side::Acceptor);
-        let mut copy = data.to_vec();
-        let Ok(Outer::Initial { pn_at, end, .. }) = read_outer(data) else { return false };
-        let Some(packet) = copy.get_mut(..end) else { return false };
-        let Some(unmasked) = unmask(packet, pn_at, keys.remote.header.as_ref(), 0) else { return false };
-        let Some((header, payload)) = packet.split_at_mut_checked(unmasked.payload_at) else { return false };
-        keys.remote.packet.open(unmasked.pn, header, payload).is_some()
+        // The connection opens it again, so this is done to a copy.
+        self.copy.clear();
+        self.copy.extend_from_slice(data.get(..end)?);
+        let unmasked = unmask(&mut self.copy, pn_at, keys.remote.header.as_ref(), 0)?;
+        let (header, payload) = self.copy.split_at_mut_checked(unmasked.payload_at)?;
+        keys.remote.packet.open(unmasked.pn, header, payload)?;
+        Some(keys)
     }
 
-    fn begin(
-        &mut self,
-        arrived: Arrived<'_>,
-        dst: ConnectionId,
-        src: ConnectionId,
-        original: Option<ConnectionId>,
-        network: IpAddr,
-        now: Instant,
-    ) -> Dispatch {
+    fn begin(&mut self, arrived: Arrived<'_>, hello: Hello, now: Instant) -> Dispatch {
+        let Hello { dst, src, original, keys, network } = hello;
         let source = self.unused_cid();
         let retried = original.map(|_| dst);
         let params = self.params(source, Some(original.unwrap_or(dst)), retried);
         let Ok(tls) = self.handshaker.accept(params.encode()) else {
             return Dispatch::Dropped("this node's keys cannot be used");
         };
-        let keys = self.handshaker.initial_keys(&dst, Side::Acceptor);
         let shaking = Handshaking::accept(self.handshaker.clone(), tls, keys, source, dst, original, now);
         let (remote, proven) = (arrived.remote, original.is_some());
         let (key, mut connection) = self.bear(Side::Acceptor, remote, proven, source, src, shaking, now);

@@ -68,6 +68,9 @@ pub struct PacketKeys {
 pub trait KeySchedule: Send {
     /// The keys after the last ones given out.
     fn next(&mut self) -> PacketKeys;
+
+    /// What [`next`](Self::next) would give, without going on.
+    fn peek(&self) -> PacketKeys;
 }
 
 /// New keys out of a handshake, to be used for what the handshake writes from now on.

@@ -119,21 +119,31 @@ impl SentPackets {
     pub(crate) fn take(&mut self, pn: PacketNumber) -> Option<SentPacket> {
         let at = self.lower_bound(pn);
         let packet = self.slots.get_mut(at).filter(|slot| slot.pn == pn)?.packet.take()?;
-        self.forget(&packet);
+        self.len = self.len.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(u64::from(packet.bytes));
         self.trim();
         Some(packet)
     }
 
     /// Moves the packets with numbers in `range` to the end of `out`, the newest first.
-    pub(crate) fn take_range(&mut self, range: &RangeInclusive<PacketNumber>, out: &mut Vec<SentPacket>) {
+    pub(crate) fn take_range(
+        &mut self,
+        range: &RangeInclusive<PacketNumber>,
+        out: &mut impl Extend<SentPacket>,
+    ) {
         if range.is_empty() {
             return;
         }
         let from = self.lower_bound(*range.start());
         let to = self.slots.partition_point(|slot| slot.pn <= *range.end());
-        let before = out.len();
-        out.extend(self.slots.range_mut(from..to).rev().filter_map(|slot| slot.packet.take()));
-        out.iter().skip(before).for_each(|packet| self.forget(packet));
+        let (mut len, mut bytes) = (0, 0);
+        let taken = self.slots.range_mut(from..to).rev().filter_map(|slot| slot.packet.take());
+        out.extend(taken.inspect(|packet| {
+            len += 1;
+            bytes += u64::from(packet.bytes);
+        }));
+        self.len = self.len.saturating_sub(len);
+        self.bytes = self.bytes.saturating_sub(bytes);
         self.trim();
     }
 
@@ -176,11 +186,6 @@ impl SentPackets {
 
     fn lower_bound(&self, pn: PacketNumber) -> usize {
         self.slots.partition_point(|slot| slot.pn < pn)
-    }
-
-    fn forget(&mut self, packet: &SentPacket) {
-        self.len = self.len.saturating_sub(1);
-        self.bytes = self.bytes.saturating_sub(u64::from(packet.bytes));
     }
 
     fn trim(&mut self) {

@@ -4,6 +4,7 @@
 use std::{collections::BTreeSet, fmt, net::SocketAddr, time::Instant};
 
 use ring::hmac;
+use smallvec::SmallVec;
 
 use super::{
     cid::{CID_BYTES, ConnectionId},
@@ -12,6 +13,9 @@ use super::{
 
 /// Bytes of a token.
 pub(crate) const TOKEN_BYTES: usize = 1 + 4 + CID_BYTES + MAC_BYTES;
+
+/// What a Retry asks the dialer to come back with.
+pub(crate) type Token = SmallVec<[u8; TOKEN_BYTES]>;
 
 /// Seconds for which a token is good: a round trip and a few repetitions.
 const LIFETIME_SECS: u32 = 10;
@@ -29,6 +33,7 @@ const RETRY_KEY: &[u8] = b"sayagain/1 retry integrity";
 /// Makes and checks tokens. A token is `key (1) || second (4) || original destination (8) || code (16)`.
 pub(crate) struct RetryTokens {
     seed: hmac::Key,
+    integrity: hmac::Key,
     start: Instant,
     /// The latest two keys with the numbers of their periods.
     keys: [PeriodKey; 2],
@@ -67,7 +72,7 @@ impl RetryTokens {
     pub(crate) fn new(seed: [u8; 32], start: Instant) -> Self {
         let seed = hmac::Key::new(hmac::HMAC_SHA256, &seed);
         let first = PeriodKey::derive(&seed, 0);
-        Self { seed, start, keys: [first.clone(), first], used: BTreeSet::new() }
+        Self { seed, integrity: integrity_key(), start, keys: [first.clone(), first], used: BTreeSet::new() }
     }
 
     /// The token for a dialer at `remote` that calls itself `scid` and called us `odcid`, whom we ask to
@@ -79,15 +84,15 @@ impl RetryTokens {
         scid: ConnectionId,
         odcid: ConnectionId,
         rscid: ConnectionId,
-    ) -> Vec<u8> {
+    ) -> Token {
         let second = self.second(now);
         let claim = Claim { second, remote, source: scid, original_dst: odcid, retry_source: rscid };
         let key = self.key(second);
-        let mut token = Vec::with_capacity(TOKEN_BYTES);
+        let mut token = Token::new();
         token.push(key.id());
-        token.extend(second.to_be_bytes());
-        token.extend(odcid.as_bytes());
-        token.extend(claim.code(&key.key));
+        token.extend_from_slice(&second.to_be_bytes());
+        token.extend_from_slice(odcid.as_bytes());
+        token.extend_from_slice(&claim.code(&key.key));
         token
     }
 
@@ -112,7 +117,9 @@ impl RetryTokens {
             return None;
         }
         let oldest = now.saturating_sub(LIFETIME_SECS);
-        self.used = self.used.split_off(&(oldest, [0; MAC_BYTES]));
+        while self.used.first().is_some_and(|(second, _)| *second < oldest) {
+            self.used.pop_first();
+        }
         let key = self.key(second);
         let claim = Claim { second, remote, source: scid, original_dst, retry_source: rscid };
         let good = *id == key.id() && mac::equal(&claim.code(&key.key), code);
@@ -130,6 +137,11 @@ impl RetryTokens {
             self.used.pop_first();
         }
         proof.original_dst
+    }
+
+    /// The [`retry_tag`] of a Retry, without making its key anew.
+    pub(crate) fn retry_tag(&self, odcid: &ConnectionId, retry: &[u8]) -> [u8; MAC_BYTES] {
+        hmac_short(&self.integrity, &[odcid.as_bytes(), retry])
     }
 
     /// Seconds since the start.
@@ -198,8 +210,11 @@ impl Claim {
 /// The tag at the end of a Retry that answers a packet to `odcid`: over that id and the Retry before its
 /// tag, as in RFC 9001 §5.8 but with HMAC-SHA256.
 pub(crate) fn retry_tag(odcid: &ConnectionId, retry: &[u8]) -> [u8; MAC_BYTES] {
-    let key = hmac::Key::new(hmac::HMAC_SHA256, RETRY_KEY);
-    hmac_short(&key, &[odcid.as_bytes(), retry])
+    hmac_short(&integrity_key(), &[odcid.as_bytes(), retry])
+}
+
+fn integrity_key() -> hmac::Key {
+    hmac::Key::new(hmac::HMAC_SHA256, RETRY_KEY)
 }
 
 /// Whether `tag` is the [`retry_tag`] of a Retry.

@@ -13,11 +13,11 @@ pub(crate) struct RemoteCids {
     current: Known,
     /// Ascending by number, all above the current one's: what is between would be taken twice when a
     /// NEW_CID is repeated.
-    spare: SmallVec<[Known; MAX_ACTIVE_CIDS]>,
+    spare: SmallVec<[Known; 1]>,
     /// Everything below was retired, or is to be as soon as it shows up.
     retired_below: u64,
     /// Retirements that the other side has not acknowledged.
-    retiring: SmallVec<[u64; MAX_RETIRING_CIDS]>,
+    retiring: SmallVec<[u64; 2]>,
 }
 
 #[derive(Clone, Copy)]

@@ -25,7 +25,8 @@ pub(super) struct Cubic {
     /// Bytes of a datagram, the unit in which the RFC counts windows.
     mtu: u16,
     state: State,
-    undo: Option<Undo>,
+    /// Apart, for most of the time there is nothing to take back.
+    undo: Option<Box<Undo>>,
 }
 
 /// All that a reduction changes.
@@ -93,7 +94,7 @@ impl Controller for Cubic {
 
     fn on_loss(&mut self, loss: &LossSample) {
         if !self.in_recovery(loss.sent) {
-            self.undo = Some(Undo { state: self.state, missing: loss.bytes, recovered: false });
+            self.undo = Some(Box::new(Undo { state: self.state, missing: loss.bytes, recovered: false }));
             self.reduce(loss.now);
         } else if let Some(undo) = &mut self.undo {
             undo.missing = undo.missing.saturating_add(loss.bytes);
@@ -126,7 +127,7 @@ impl Controller for Cubic {
     }
 
     fn on_stall(&mut self) {
-        if self.undo.is_some_and(|undo| !undo.recovered) {
+        if self.undo.as_ref().is_some_and(|undo| !undo.recovered) {
             self.undo();
         }
     }

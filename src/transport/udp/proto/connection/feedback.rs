@@ -42,28 +42,27 @@ impl LostFlight {
 const MAX_PROBE_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Connection {
-    /// Passes on what the recovery found out, and empties it for the next time.
-    pub(super) fn apply_outcome(&mut self, space: Space) {
-        let mut outcome = std::mem::take(&mut self.outcome);
+    /// Passes on what the recovery found out of a space.
+    pub(super) fn apply_outcome(&mut self, space: Space, outcome: &Outcome) {
         if !outcome.acked.is_empty() {
             self.unanswered = (self.recovery.in_flight() > 0).then_some(self.clock);
         }
         if space == Space::Data && !outcome.acked.is_empty() {
             self.note_answered();
         }
-        for packet in outcome.acked.drain(..) {
-            self.packet_acked(space, &packet);
+        for packet in &outcome.acked {
+            self.packet_acked(space, packet);
         }
-        self.packets_lost(space, &mut outcome);
+        self.packets_lost(space, outcome);
         if outcome.wifi_stall {
             self.controller.on_stall();
         }
-        for Spurious { pn, sent } in outcome.spurious.drain(..) {
+        for &Spurious { pn, sent } in &outcome.spurious {
             self.stats.spurious += 1;
             self.estimate.on_spurious(pn);
             self.controller.on_spurious(self.clock, sent);
         }
-        if let Some((space, count)) = outcome.probes.take() {
+        if let Some((space, count)) = outcome.probes {
             self.stats.probe_timeouts += 1;
             self.thin.on_probe(self.clock);
             if let Some(probes) = self.due.probes.get_mut(space.index()) {
@@ -76,8 +75,6 @@ impl Connection {
                 *probes = (*probes).max(1);
             }
         }
-        outcome.clear();
-        self.outcome = outcome;
     }
 
     fn packet_acked(&mut self, space: Space, packet: &SentPacket) {
@@ -143,22 +140,22 @@ impl Connection {
         self.path_since.is_none_or(|since| packet.sent >= since)
     }
 
-    fn packets_lost(&mut self, space: Space, outcome: &mut Outcome) {
+    fn packets_lost(&mut self, space: Space, outcome: &Outcome) {
         let (mut bytes, mut newest) = (0, None);
         let mut flight = LostFlight::default();
-        for packet in outcome.lost.drain(..) {
+        for packet in &outcome.lost {
             self.stats.packets_lost += 1;
             if packet.probe_mtu {
                 self.mtu.on_probe_lost(packet.pn);
                 continue;
             }
             // While it is not known where the other side is, they may have gone where nobody is any more.
-            if self.is_of_path(&packet) && !self.is_torn() {
+            if self.is_of_path(packet) && !self.is_torn() {
                 bytes += u64::from(packet.bytes);
                 newest = newest.max(Some(packet.sent));
                 if space == Space::Data {
                     self.estimate.on_lost(packet.pn, packet.sent);
-                    flight.add(&packet);
+                    flight.add(packet);
                 }
             }
             for carried in &packet.carried {

@@ -10,6 +10,7 @@ use crate::transport::{
         cid::{NewCid, Rotation},
         frame::{AckFrame, Frame, Piece},
         lanes::Placed,
+        loss::Outcome,
     },
 };
 
@@ -71,11 +72,12 @@ impl Connection {
     fn take_ack(&mut self, space: Space, ack: &AckFrame<'_>) -> Result<(), Violation> {
         let delay = self.peer.max_ack_delay;
         let now = self.clock;
-        self.recovery.on_ack(space, ack.ranges(), ack.delay, delay, now, &mut self.outcome)?;
+        let mut outcome = Outcome::default();
+        self.recovery.on_ack(space, ack.ranges(), ack.delay, delay, now, &mut outcome)?;
         if let (Space::Data, Some(keys)) = (space, &mut self.keys) {
             keys.on_acked(ack.largest)?;
         }
-        self.apply_outcome(space);
+        self.apply_outcome(space, &outcome);
         if space == Space::Data {
             self.check_ecn(ack.largest, ack.ecn);
         }

@@ -19,8 +19,9 @@ pub(super) struct DataKeys {
     local_header: Box<dyn HeaderKey>,
     pub(super) remote_header: Box<dyn HeaderKey>,
     current: PacketKeys,
-    /// What the other side may change to at any time.
-    next: PacketKeys,
+    /// What the other side may change to at any time. This side's half is made when it is used: a key
+    /// takes half a kilobyte.
+    next_remote: Box<dyn PacketKey>,
     /// For packets that were sealed before the change and come after it.
     previous: Option<Previous>,
     schedule: Box<dyn KeySchedule>,
@@ -60,13 +61,13 @@ pub(super) enum Opened {
 }
 
 impl DataKeys {
-    pub(super) fn new(keys: Keys, mut schedule: Box<dyn KeySchedule>, now: Instant) -> Self {
-        let next = schedule.next();
+    pub(super) fn new(keys: Keys, schedule: Box<dyn KeySchedule>, now: Instant) -> Self {
+        let next_remote = schedule.peek().remote;
         Self {
             local_header: keys.local.header,
             remote_header: keys.remote.header,
             current: PacketKeys { local: keys.local.packet, remote: keys.remote.packet },
-            next,
+            next_remote,
             previous: None,
             schedule,
             phase: false,
@@ -118,8 +119,8 @@ impl DataKeys {
         header: &[u8],
         payload: &mut [u8],
     ) -> [u8; super::super::seal::TAG_BYTES] {
-        let keys = if next_phase { &self.next } else { &self.current };
-        keys.local.seal(number, header, payload).unwrap()
+        let next = next_phase.then(|| self.schedule.peek());
+        next.as_ref().unwrap_or(&self.current).local.seal(number, header, payload).unwrap()
     }
 
     /// Opens a packet of either phase in place.
@@ -131,7 +132,7 @@ impl DataKeys {
             let previous = self.previous.as_ref();
             previous.and_then(|old| old.key.open(number, header, payload)).map(Opened::Previous)
         } else {
-            self.next.remote.open(number, header, payload).map(Opened::Updated)
+            self.next_remote.open(number, header, payload).map(Opened::Updated)
         };
         let opened = opened.unwrap_or_else(|| {
             self.forged += 1;
@@ -189,8 +190,8 @@ impl DataKeys {
     }
 
     fn turn(&mut self, now: Instant) {
-        let after = self.schedule.next();
-        let next = std::mem::replace(&mut self.next, after);
+        let next = self.schedule.next();
+        self.next_remote = self.schedule.peek().remote;
         let old = std::mem::replace(&mut self.current, next);
         self.previous = Some(Previous { key: old.remote, until: None });
         self.first_opened = None;

@@ -40,7 +40,7 @@ use super::{
     config::Config,
     congestion::{Controller, controller},
     lanes::{Incoming, Outgoing, SendCredit},
-    loss::{Outcome, Recovery},
+    loss::Recovery,
     mtu::MtuDiscovery,
     pacing::Pacer,
     packet::MIN_INITIAL_BYTES,
@@ -73,7 +73,7 @@ pub struct Connection {
     skip_at: u64,
     local_cids: LocalCids,
     /// Ids given out that the other side may not know of yet.
-    issued: SmallVec<[NewCid; 4]>,
+    issued: SmallVec<[NewCid; 1]>,
     remote_cids: RemoteCids,
     path: Path,
     /// Since when it is this one, if it was another before.
@@ -86,7 +86,6 @@ pub struct Connection {
     /// Bytes of the datagram that is being taken.
     arriving: usize,
     recovery: Recovery,
-    outcome: Outcome,
     controller: Box<dyn Controller>,
     pacer: Pacer,
     paced_until: Option<Instant>,
@@ -251,7 +250,6 @@ impl Connection {
             path_responses: VecDeque::new(),
             arriving: 0,
             recovery: Recovery::new(side, jitter),
-            outcome: Outcome::default(),
             controller: controller(config.congestion, mtu),
             pacer: Pacer::new(),
             paced_until: None,

@@ -43,7 +43,11 @@ struct Seen {
 impl Connection {
     /// Takes a datagram that its connection ids say is for this connection.
     pub fn handle_datagram(&mut self, arrived: Arrived<'_>, now: Instant) {
-        self.tell(now);
+        let now = self.tell(now);
+        // Who was called has no timer for silence, but hears the dialer's word against it.
+        if now.saturating_duration_since(self.heard.max(self.spoke)) > self.config.keep_alive / 2 {
+            self.rest();
+        }
         self.stats.bytes_received += arrived.data.len() as u64;
         let remote = arrived.remote;
         self.arriving = arrived.data.len();

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::{Connection, Life, close::End};
 use crate::transport::{
     Class,
-    udp::proto::{PacketNumber, Side, Space, varint::MAX_VARINT},
+    udp::proto::{PacketNumber, Side, Space, loss::Outcome, varint::MAX_VARINT},
 };
 
 /// The least time between two words that credit is used up, and the factor by which it grows.
@@ -36,20 +36,29 @@ impl Connection {
             return;
         }
         if self.recovery.deadline().is_some_and(|due| due <= now) {
-            self.recovery.on_timeout(now, &mut self.outcome);
-            let space = self.outcome.space.unwrap_or(Space::Data);
-            self.apply_outcome(space);
+            let mut outcome = Outcome::default();
+            self.recovery.on_timeout(now, &mut outcome);
+            self.apply_outcome(outcome.space.unwrap_or(Space::Data), &outcome);
         }
         if let Some(keys) = &mut self.keys {
             keys.forget_previous(now);
         }
         if self.keep_alive_at().is_some_and(|due| due <= now) {
-            // Whoever is silent that long may be so for hours: what its busy times took is given back.
-            self.recovery.shrink_to_fit();
+            self.rest();
             self.due.ping = true;
         }
         self.watch_credit(now);
         self.settle_path();
+    }
+
+    /// Gives back what the busy times took, after a silence: who is silent that long may be so for hours.
+    pub(super) fn rest(&mut self) {
+        self.recovery.shrink_to_fit();
+        self.events.shrink_to_fit();
+        self.requests.shrink_to_fit();
+        self.path_responses.shrink_to_fit();
+        self.due.new_cids.shrink_to_fit();
+        self.due.retire_cids.shrink_to_fit();
     }
 
     /// When to be asked again, if nothing comes before.

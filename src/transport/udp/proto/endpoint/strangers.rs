@@ -15,7 +15,6 @@ use super::{
         mac::{sip_long, sip_short},
         packet::{self, MIN_INITIAL_BYTES},
         seal::TAG_BYTES,
-        token::retry_tag,
     },
     ConnectionKey, Dispatch, Endpoint, network,
 };
@@ -154,10 +153,14 @@ impl Endpoint {
         remote: SocketAddr,
         now: Instant,
     ) -> Dispatch {
-        let source = self.unused_cid();
+        // Of 64 random bits, for it is reserved nowhere: ours differ in 24 only, and a hello that comes back
+        // under an id that meanwhile belongs to a connection would never be answered.
+        let source = ConnectionId::from(self.chance.next_u64().to_be_bytes());
         let token = self.tokens.issue(now, remote, src, dst, source);
         let mut reply = Vec::with_capacity(96);
-        packet::write_retry(&mut reply, version, src, source, &token, |retry| retry_tag(&dst, retry));
+        packet::write_retry(&mut reply, version, src, source, &token, |retry| {
+            self.tokens.retry_tag(&dst, retry)
+        });
         Dispatch::Reply(reply)
     }
 

@@ -5,12 +5,14 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use super::{MAX_SLOTS, PerClass, class_and_slot, credit::SendCredit, queue::Queue};
-use crate::transport::{Class, Lane, udp::proto::sent::PieceRef};
+use crate::transport::{Class, Lane, MAX_MESSAGE_BYTES, udp::proto::sent::PieceRef};
 
 /// Everything pushed and not yet acknowledged.
 #[derive(Debug)]
 pub(crate) struct Outgoing {
-    queues: PerClass<Queue>,
+    /// Of those classes that ever had a message.
+    queues: PerClass<Option<Box<Queue>>>,
+    max_slots: u32,
     pushed: u64,
     acked: u64,
 }
@@ -34,18 +36,19 @@ impl Outgoing {
 
     /// With fewer slots than the wire has.
     pub(super) fn with_max_slots(max_slots: u32) -> Self {
-        Self { queues: PerClass::from_fn(|class| Queue::new(class, max_slots)), pushed: 0, acked: 0 }
+        Self { queues: PerClass::from_fn(|_| None), max_slots, pushed: 0, acked: 0 }
     }
 
     /// Queues a message of at most `MAX_MESSAGE_BYTES` that [`room`](Self::room) has room for.
     pub(crate) fn push(&mut self, lane: Lane, message: Bytes) {
         self.pushed = self.pushed.saturating_add(1);
-        self.queues.get_mut(lane.class).push(lane.id, message);
+        let queue = self.queues.get_mut(lane.class);
+        queue.get_or_insert_with(|| Box::new(Queue::new(lane.class, self.max_slots))).push(lane.id, message);
     }
 
     /// How long a message may be to be pushed. An empty class takes one of any length.
     pub(crate) fn room(&self, class: Class) -> usize {
-        self.queues.get(class).room()
+        self.queue(class).map_or(MAX_MESSAGE_BYTES, Queue::room)
     }
 
     /// Whether every message is acknowledged.
@@ -55,12 +58,12 @@ impl Outgoing {
 
     /// Whether there are bytes that were never sent.
     pub(crate) fn has_fresh(&self, class: Class) -> bool {
-        self.queues.get(class).has_fresh()
+        self.queue(class).is_some_and(Queue::has_fresh)
     }
 
     /// Whether there are bytes to be sent again.
     pub(crate) fn has_lost(&self, class: Class) -> bool {
-        self.queues.get(class).has_lost()
+        self.queue(class).is_some_and(Queue::has_lost)
     }
 
     /// Messages pushed since the beginning.
@@ -76,7 +79,7 @@ impl Outgoing {
 
     /// Whether there is something to send and nothing but credit lacks for it.
     pub(crate) fn is_blocked(&self, class: Class, credit: &SendCredit) -> bool {
-        self.queues.get(class).is_blocked(credit)
+        self.queue(class).is_some_and(|queue| queue.is_blocked(credit))
     }
 
     /// The next bytes that were never sent, as a frame of at most `max_frame_bytes`, header included. A
@@ -88,13 +91,13 @@ impl Outgoing {
         max_frame_bytes: usize,
         credit: &mut SendCredit,
     ) -> Option<OutPiece> {
-        self.queues.get_mut(class).next_fresh(max_frame_bytes, credit)
+        self.queues.get_mut(class).as_mut()?.next_fresh(max_frame_bytes, credit)
     }
 
     /// The next bytes that were reported lost and have not arrived by now, as a frame of at most
     /// `max_frame_bytes`; likewise cut.
     pub(crate) fn next_lost(&mut self, class: Class, max_frame_bytes: usize) -> Option<OutPiece> {
-        self.queues.get_mut(class).next_lost(max_frame_bytes)
+        self.queues.get_mut(class).as_mut()?.next_lost(max_frame_bytes)
     }
 
     /// A packet with `r` was acknowledged. `true`: so is the whole message now, and it is forgotten.
@@ -114,12 +117,16 @@ impl Outgoing {
     /// The bytes of `r` once more, for copies and probes. `None`: they have arrived.
     pub(crate) fn piece(&self, r: PieceRef) -> Option<OutPiece> {
         let (class, slot) = class_and_slot(r.lane)?;
-        self.queues.get(class).piece(slot, r.seq, &byte_range(r)?)
+        self.queue(class)?.piece(slot, r.seq, &byte_range(r)?)
+    }
+
+    fn queue(&self, class: Class) -> Option<&Queue> {
+        self.queues.get(class).as_deref()
     }
 
     fn locate_mut(&mut self, r: PieceRef) -> Option<(&mut Queue, u32, Range<u32>)> {
         let (class, slot) = class_and_slot(r.lane)?;
-        Some((self.queues.get_mut(class), slot, byte_range(r)?))
+        Some((self.queues.get_mut(class).as_mut()?, slot, byte_range(r)?))
     }
 }
 

@@ -55,7 +55,7 @@ impl Recovery {
     /// Nothing sent yet. `seed` is where the jitter of probe timeouts comes from.
     pub(crate) fn new(side: Side, seed: u64) -> Self {
         Self {
-            spaces: Spaces::default(),
+            spaces: Spaces::new(),
             rtt: RttEstimator::new(INITIAL_RTT),
             path_from: 0,
             rack: Rack::default(),
@@ -74,13 +74,17 @@ impl Recovery {
             }
             self.probe.on_activity(packet.sent);
         }
-        self.spaces.get_mut(space).on_sent(packet);
+        if let Some(space) = self.spaces.get_mut(space) {
+            space.on_sent(packet);
+        }
     }
 
     /// Notes a number that is left out on purpose: nobody can honestly acknowledge it
     /// (RFC 9000 §21.4).
     pub(crate) fn skip(&mut self, space: Space, pn: PacketNumber) {
-        self.spaces.get_mut(space).skip(pn);
+        if let Some(space) = self.spaces.get_mut(space) {
+            space.skip(pn);
+        }
     }
 
     /// Takes an acknowledgement of `ranges`, in descending order. `ack_delay` is what the other side
@@ -100,15 +104,17 @@ impl Recovery {
         let Some(largest) = ranges.clone().map(|range| *range.end()).max() else {
             return Ok(());
         };
-        if !self.believes_any_ack() {
-            self.spaces.get(space).check(ranges.clone())?;
-        }
-        if space == Space::Data {
-            self.probe.set_max_ack_delay(max_ack_delay);
+        let believes = self.believes_any_ack();
+        let Some(sent) = self.spaces.get_mut(space) else { return Ok(()) };
+        if !believes {
+            sent.check(ranges.clone())?;
         }
         let (acked, spurious) = (out.acked.len(), out.spurious.len());
         out.space = Some(space);
-        let prior = self.spaces.get_mut(space).on_ack(largest, ranges, out);
+        let prior = sent.on_ack(largest, ranges, out);
+        if space == Space::Data {
+            self.probe.set_max_ack_delay(max_ack_delay);
+        }
         let found = Found { space, largest, prior, acked, spurious };
         self.adapt(&found, now, out);
         self.measure(&found, ack_delay.min(self.probe.believed_delay(max_ack_delay)), now, out);
@@ -142,19 +148,21 @@ impl Recovery {
 
     /// Forgets a space whose keys are gone (RFC 9002 §6.4). Its packets are neither acknowledged nor lost.
     pub(crate) fn discard(&mut self, space: Space) {
-        self.spaces.get_mut(space).discard();
+        self.spaces.discard(space);
         self.probe.reset();
     }
 
     /// Forgets what was sent in a space that goes on with other keys, after a Retry.
     pub(crate) fn restart(&mut self, space: Space) {
-        self.spaces.get_mut(space).restart();
+        if let Some(space) = self.spaces.get_mut(space) {
+            space.restart();
+        }
         self.probe.reset();
     }
 
     /// Every packet of a space that is neither acknowledged nor lost, the oldest first.
     pub(crate) fn unacked(&self, space: Space) -> impl DoubleEndedIterator<Item = &SentPacket> {
-        self.spaces.get(space).sent().iter()
+        self.spaces.get(space).into_iter().flat_map(|space| space.sent().iter())
     }
 
     /// Bytes sent that are neither acknowledged nor lost.
@@ -180,12 +188,12 @@ impl Recovery {
 
     /// The largest number acknowledged.
     pub(crate) fn largest_acked(&self, space: Space) -> Option<PacketNumber> {
-        self.spaces.get(space).largest_acked()
+        self.spaces.get(space)?.largest_acked()
     }
 
     /// The oldest packet in flight: what a probe is to repeat.
     pub(crate) fn oldest_unacked(&self, space: Space) -> Option<&SentPacket> {
-        self.spaces.get(space).sent().first()
+        self.spaces.get(space)?.sent().first()
     }
 
     /// Whether the handshake is confirmed: from then on packets of [`Space::Data`] are probed for
@@ -218,9 +226,7 @@ impl Recovery {
 
     /// Gives back memory that is not in use, for a connection that falls silent.
     pub(crate) fn shrink_to_fit(&mut self) {
-        for space in [&mut self.spaces.initial, &mut self.spaces.handshake, &mut self.spaces.data] {
-            space.shrink_to_fit();
-        }
+        self.spaces.data.shrink_to_fit();
     }
 
     /// Packets remembered one by one, and runs of numbers remembered as such.
@@ -277,7 +283,9 @@ impl Recovery {
             sampled_since: self.rtt.first_sample_at(),
         };
         let before = out.lost.len();
-        self.spaces.get_mut(space).detect_lost(&rule, out);
+        if let Some(space) = self.spaces.get_mut(space) {
+            space.detect_lost(&rule, out);
+        }
         if out.lost.len() > before {
             self.rack.on_loss();
         }

@@ -2,16 +2,18 @@
 
 use std::time::Instant;
 
+use smallvec::SmallVec;
+
 use crate::transport::udp::proto::{PacketNumber, Space, sent::SentPacket};
 
-/// What one call of [`Recovery`](super::Recovery) found out. To be used again and cleared by the caller
-/// between calls.
+/// What one call of [`Recovery`](super::Recovery) found out. Lives on the stack: idle connections keep none,
+/// and what one acknowledgement of a few packets tells needs no allocation.
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
     /// The space of `acked`, `lost` and `spurious`; one call concerns one.
     pub space: Option<Space>,
     /// Packets newly acknowledged, oldest first.
-    pub acked: Vec<SentPacket>,
+    pub acked: SmallVec<[SentPacket; 2]>,
     /// Packets newly declared lost, oldest first.
     pub lost: Vec<SentPacket>,
     /// Packets declared lost earlier that were acknowledged now.
@@ -36,19 +38,4 @@ pub(crate) struct Spurious {
     pub pn: PacketNumber,
     /// When it was sent.
     pub sent: Instant,
-}
-
-impl Outcome {
-    /// Empties everything and keeps the memory.
-    pub(crate) fn clear(&mut self) {
-        self.acked.clear();
-        self.lost.clear();
-        self.spurious.clear();
-        *self = Self {
-            acked: std::mem::take(&mut self.acked),
-            lost: std::mem::take(&mut self.lost),
-            spurious: std::mem::take(&mut self.spurious),
-            ..Self::default()
-        };
-    }
 }

@@ -118,11 +118,9 @@ impl ProbeTimer {
         if in_flight.is_some() || self.peer_completed_address_validation {
             return in_flight;
         }
-        let space = if spaces.initial.is_discarded() || spaces.handshake.next() > 0 {
-            Space::Handshake
-        } else {
-            Space::Initial
-        };
+        let has_keys =
+            spaces.initial.is_none() || spaces.handshake.as_ref().is_none_or(|space| space.next() > 0);
+        let space = if has_keys { Space::Handshake } else { Space::Initial };
         Some((self.after(self.activity?, space, rtt)?, space))
     }
 

@@ -22,13 +22,14 @@ const MAX_LOST: usize = 1024;
 /// Runs of skipped numbers remembered, at most.
 const MAX_SKIPPED: usize = 64;
 
-/// The spaces of a connection.
-#[derive(Debug, Default)]
+/// The spaces of a connection. Those of the handshake live apart: they are gone soon, and a connection
+/// keeps its size for hours.
+#[derive(Debug)]
 pub(super) struct Spaces {
-    /// [`Space::Initial`].
-    pub(super) initial: PacketSpace,
-    /// [`Space::Handshake`].
-    pub(super) handshake: PacketSpace,
+    /// [`Space::Initial`], until it is discarded.
+    pub(super) initial: Option<Box<PacketSpace>>,
+    /// [`Space::Handshake`], until it is discarded.
+    pub(super) handshake: Option<Box<PacketSpace>>,
     /// [`Space::Data`].
     pub(super) data: PacketSpace,
 }
@@ -62,7 +63,6 @@ pub(super) struct PacketSpace {
     largest_acked: Option<PacketNumber>,
     last_eliciting: Option<Instant>,
     loss_time: Option<Instant>,
-    is_discarded: bool,
 }
 
 #[derive(Debug)]
@@ -80,27 +80,41 @@ struct Streak {
 }
 
 impl Spaces {
-    /// One of them.
-    pub(super) fn get(&self, space: Space) -> &PacketSpace {
+    /// Nothing sent yet in any of them.
+    pub(super) fn new() -> Self {
+        Self { initial: Some(Box::default()), handshake: Some(Box::default()), data: PacketSpace::default() }
+    }
+
+    /// One of them, unless it is discarded.
+    pub(super) fn get(&self, space: Space) -> Option<&PacketSpace> {
         match space {
-            Space::Initial => &self.initial,
-            Space::Handshake => &self.handshake,
-            Space::Data => &self.data,
+            Space::Initial => self.initial.as_deref(),
+            Space::Handshake => self.handshake.as_deref(),
+            Space::Data => Some(&self.data),
         }
     }
 
-    /// One of them, to change.
-    pub(super) fn get_mut(&mut self, space: Space) -> &mut PacketSpace {
+    /// One of them, to change, unless it is discarded.
+    pub(super) fn get_mut(&mut self, space: Space) -> Option<&mut PacketSpace> {
         match space {
-            Space::Initial => &mut self.initial,
-            Space::Handshake => &mut self.handshake,
-            Space::Data => &mut self.data,
+            Space::Initial => self.initial.as_deref_mut(),
+            Space::Handshake => self.handshake.as_deref_mut(),
+            Space::Data => Some(&mut self.data),
         }
     }
 
-    /// All, in the order of a connection's life.
+    /// Forgets a space of the handshake.
+    pub(super) fn discard(&mut self, space: Space) {
+        match space {
+            Space::Initial => self.initial = None,
+            Space::Handshake => self.handshake = None,
+            Space::Data => {}
+        }
+    }
+
+    /// All that are left, in the order of a connection's life.
     pub(super) fn iter(&self) -> impl Iterator<Item = (Space, &PacketSpace)> {
-        Space::ALL.into_iter().map(|space| (space, self.get(space)))
+        Space::ALL.into_iter().filter_map(|space| Some((space, self.get(space)?)))
     }
 
     /// The earliest time at which a packet will be lost, and where.
@@ -113,7 +127,7 @@ impl PacketSpace {
     /// Notes a packet.
     pub(super) fn on_sent(&mut self, packet: SentPacket) {
         self.next = self.next.max(packet.pn.saturating_add(1));
-        if packet.eliciting && !self.is_discarded {
+        if packet.eliciting {
             self.last_eliciting = Some(packet.sent);
             self.sent.insert(packet);
         }
@@ -190,11 +204,6 @@ impl PacketSpace {
         self.forget(rule);
     }
 
-    /// Forgets everything but which numbers were used.
-    pub(super) fn discard(&mut self) {
-        *self = Self { next: self.next, is_discarded: true, ..Self::default() };
-    }
-
     /// Forgets everything but which numbers were used, and goes on.
     pub(super) fn restart(&mut self) {
         *self = Self { next: self.next, ..Self::default() };
@@ -223,11 +232,6 @@ impl PacketSpace {
     /// When the next packet is lost if nothing more is heard.
     pub(super) fn loss_time(&self) -> Option<Instant> {
         self.loss_time
-    }
-
-    /// Whether the keys are gone.
-    pub(super) fn is_discarded(&self) -> bool {
-        self.is_discarded
     }
 
     /// Gives back memory that is not in use.

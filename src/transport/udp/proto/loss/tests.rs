@@ -54,7 +54,7 @@ impl Rig {
     }
 
     fn ack(&mut self, ranges: &[RangeInclusive<u64>]) -> Result<(), Violation> {
-        self.out.clear();
+        self.out = Outcome::default();
         let ranges = ranges.iter().cloned();
         self.recovery.on_ack(Space::Data, ranges, Duration::ZERO, DELAY, self.now, &mut self.out)
     }
@@ -64,7 +64,7 @@ impl Rig {
         let at = self.recovery.deadline().unwrap();
         let passed = at - self.now;
         self.now = at;
-        self.out.clear();
+        self.out = Outcome::default();
         self.recovery.on_timeout(at, &mut self.out);
         passed
     }
@@ -271,7 +271,7 @@ fn is_a_timeout_that_comes_early_or_twice_harmless() {
     rig.recovery.on_timeout(rig.now, &mut rig.out);
     assert_eq!((rig.out.probes, rig.recovery.pto_count()), (None, 0));
     rig.expire();
-    rig.out.clear();
+    rig.out = Outcome::default();
     rig.recovery.on_timeout(rig.now, &mut rig.out);
     assert_eq!((rig.out.probes, rig.recovery.pto_count()), (None, 1));
 }
@@ -292,7 +292,7 @@ fn does_a_dialer_probe_with_nothing_in_flight_until_it_is_known() {
     let ack = || std::iter::once(0..=0);
     dialer.on_ack(Space::Initial, ack(), Duration::ZERO, DELAY, now + ms(50), &mut out).unwrap();
     let at = dialer.deadline().unwrap();
-    out.clear();
+    out = Outcome::default();
     dialer.on_timeout(at, &mut out);
     assert_eq!(out.probes, Some((Space::Initial, 2)));
     dialer.discard(Space::Initial);
@@ -456,12 +456,11 @@ fn apply(fates: &mut BTreeMap<PacketNumber, Fate>, out: &Outcome) -> Result<(), 
 proptest! {
     #[test]
     fn has_every_packet_one_fate(steps in vec(step(), 0..200), seed in any::<u64>()) {
-        let (mut recovery, mut now, mut out) =
-            (Recovery::new(Side::Acceptor, seed), Instant::now() + ms(100_000), Outcome::default());
+        let (mut recovery, mut now) = (Recovery::new(Side::Acceptor, seed), Instant::now() + ms(100_000));
         recovery.set_handshake_confirmed(true);
         let (mut fates, mut skipped, mut next) = (BTreeMap::new(), BTreeSet::new(), 0);
         for step in steps {
-            out.clear();
+            let mut out = Outcome::default();
             match step {
                 Step::Send { eliciting, bytes } => {
                     if eliciting {

@@ -60,6 +60,10 @@ impl KeySchedule for Phases {
         self.secret = self.secret.derive(b"update  ");
         self.secret.packet_keys(self.side)
     }
+
+    fn peek(&self) -> PacketKeys {
+        Self { ..*self }.next()
+    }
 }
 
 /// SipHash over packet number, header and payload; the payload stays readable.

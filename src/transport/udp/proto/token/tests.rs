@@ -27,7 +27,7 @@ fn tokens() -> (RetryTokens, Instant) {
     (RetryTokens::new([5; 32], start), start)
 }
 
-fn issue(tokens: &mut RetryTokens, now: Instant) -> Vec<u8> {
+fn issue(tokens: &mut RetryTokens, now: Instant) -> Token {
     tokens.issue(now, remote(), cid(SCID), cid(ODCID), cid(RSCID))
 }
 

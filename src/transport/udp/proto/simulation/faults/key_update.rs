@@ -90,6 +90,11 @@ impl KeySchedule for FrailSchedule {
         let PacketKeys { local, remote } = self.1.next();
         PacketKeys { local: self.0.key(local), remote: self.0.key(remote) }
     }
+
+    fn peek(&self) -> PacketKeys {
+        let PacketKeys { local, remote } = self.1.peek();
+        PacketKeys { local: self.0.key(local), remote: self.0.key(remote) }
+    }
 }
 
 impl PacketKey for FrailKey {
