@@ -2,6 +2,10 @@
 
 use std::net::SocketAddr;
 
+/// Bytes of the longest file that passes a door, unless told otherwise: it is held in memory, here and by the
+/// programs of the assignments.
+pub const MAX_FILE_BYTES: usize = 64 << 20;
+
 /// Who gets a line of `uwo`, whose two assignments contradict each other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Delivery {
@@ -64,8 +68,6 @@ pub struct CallerConfig {
     pub reliable: bool,
     /// What `lums` prints for input that it does not understand; `None`: the words of its edition.
     pub format_line: Option<String>,
-    /// Whether `vsb` colours what it prints.
-    pub colors: bool,
     /// Whether stdin is a terminal, so that a prompt makes sense to somebody.
     pub interactive: bool,
     /// Bytes of the longest file that is taken.

@@ -7,16 +7,24 @@
 
 mod config;
 mod input;
+pub mod iowa;
+mod json;
+pub mod lums;
+pub mod lums_udp;
 mod names;
 mod output;
+mod own;
 mod pacer;
+pub mod uwo;
+pub mod uwo_udp;
+pub mod vsb;
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     time::Instant,
 };
 
-pub use config::{CallerConfig, Delivery, ForwardForm, HostConfig};
+pub use config::{CallerConfig, Delivery, ForwardForm, HostConfig, MAX_FILE_BYTES};
 pub use input::{Input, Refusal};
 pub use names::{clean_line, plain, safe_nick};
 pub use output::{Audience, Output};
@@ -87,16 +95,61 @@ pub struct Dialect {
     pub carrier: Carrier,
     /// The port its server listens on unless told otherwise; 0 picks one.
     pub port: u16,
+    host: fn(HostConfig) -> Box<dyn Machine>,
+    client: fn(CallerConfig) -> Box<dyn Machine>,
+    peer: Option<fn(CallerConfig) -> Box<dyn Machine>>,
 }
 
 /// The one list.
 pub const DIALECTS: [Dialect; 6] = [
-    Dialect { name: "iowa", carrier: Carrier::Stream, port: 5000 },
-    Dialect { name: "uwo", carrier: Carrier::Stream, port: 0 },
-    Dialect { name: "uwo-udp", carrier: Carrier::Datagram, port: 0 },
-    Dialect { name: "vsb", carrier: Carrier::Stream, port: 5555 },
-    Dialect { name: "lums", carrier: Carrier::Stream, port: 15000 },
-    Dialect { name: "lums-udp", carrier: Carrier::Datagram, port: 15000 },
+    Dialect {
+        name: "iowa",
+        carrier: Carrier::Stream,
+        port: 5000,
+        host: |config| Box::new(iowa::Host::new(config)),
+        client: |config| Box::new(iowa::Client::new(config)),
+        peer: Some(|config| Box::new(iowa::Peer::new(config))),
+    },
+    Dialect {
+        name: "uwo",
+        carrier: Carrier::Stream,
+        port: 0,
+        host: |config| Box::new(uwo::Host::new(config)),
+        client: |config| Box::new(uwo::Client::new(config)),
+        peer: None,
+    },
+    Dialect {
+        name: "uwo-udp",
+        carrier: Carrier::Datagram,
+        port: 0,
+        host: |config| Box::new(uwo_udp::Host::new(config)),
+        client: |config| Box::new(uwo_udp::Client::new(config)),
+        peer: None,
+    },
+    Dialect {
+        name: "vsb",
+        carrier: Carrier::Stream,
+        port: 5555,
+        host: |config| Box::new(vsb::Host::new(config)),
+        client: |config| Box::new(vsb::Client::new(config)),
+        peer: None,
+    },
+    Dialect {
+        name: "lums",
+        carrier: Carrier::Stream,
+        port: 15000,
+        host: |config| Box::new(lums::Host::new(config)),
+        client: |config| Box::new(lums::Client::new(config)),
+        peer: None,
+    },
+    Dialect {
+        name: "lums-udp",
+        carrier: Carrier::Datagram,
+        port: 15000,
+        host: |config| Box::new(lums_udp::Host::new(config)),
+        client: |config| Box::new(lums_udp::Client::new(config)),
+        peer: None,
+    },
 ];
 
 impl Dialect {
@@ -109,4 +162,32 @@ impl Dialect {
     pub const fn default_listen(&self) -> SocketAddr {
         SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), self.port)
     }
+
+    /// Whether it can do without a server.
+    pub const fn has_peers(&self) -> bool {
+        self.peer.is_some()
+    }
+
+    /// The assignment's server.
+    pub fn host(&self, config: HostConfig) -> Box<dyn Machine> {
+        (self.host)(config)
+    }
+
+    /// The assignment's client.
+    pub fn client(&self, config: CallerConfig) -> Box<dyn Machine> {
+        (self.client)(config)
+    }
+
+    /// The assignment's peer, where it has one; its client otherwise.
+    pub fn peer(&self, config: CallerConfig) -> Box<dyn Machine> {
+        self.peer.unwrap_or(self.client)(config)
+    }
 }
+
+impl PartialEq for Dialect {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Dialect {}

@@ -47,6 +47,15 @@ impl Pacer {
         self.queue(Piece { bytes, rest: PACE, counted })
     }
 
+    /// Queues one message for a reader who knows where it ends, and so needs no silence after it.
+    ///
+    /// # Errors
+    /// [`Overflow`] as for [`push`](Self::push).
+    pub fn push_framed(&mut self, bytes: Bytes) -> Result<(), Overflow> {
+        let counted = bytes.len();
+        self.queue(Piece { bytes, rest: Duration::ZERO, counted })
+    }
+
     /// Queues the bytes of a file, which do not count as waiting, with at least `rest` of silence after them.
     ///
     /// # Errors
