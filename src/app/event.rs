@@ -16,6 +16,13 @@ pub enum Event {
         /// With the port that was picked.
         addr: SocketAddr,
     },
+    /// A door for another protocol is open.
+    Door {
+        /// The protocol, as its door is called: `uwo`.
+        dialect: &'static str,
+        /// With the port that was picked.
+        addr: SocketAddr,
+    },
     /// This node is in a room now.
     Joined {
         /// Which.

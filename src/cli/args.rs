@@ -27,6 +27,9 @@ pub(super) struct Cli {
     #[arg(long, value_name = "FILE", env = "SAYAGAIN_CONFIG")]
     pub(super) config: Option<PathBuf>,
 
+    #[command(flatten)]
+    pub(super) own: OwnArguments,
+
     /// Log more; twice for even more (RUST_LOG chooses what)
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub(super) verbose: u8,
@@ -37,6 +40,40 @@ pub(super) struct Cli {
 
     #[command(subcommand)]
     pub(super) beside: Option<Beside>,
+}
+
+/// What programs of the course systems take, so that a line of an assignment works with this program's name
+/// and its `--dialect`.
+#[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
+#[command(next_help_heading = "With --dialect, as in the assignments")]
+pub(super) struct OwnArguments {
+    /// iowa: NAME PORT IP:PORT...; uwo: NAME chat://HOST:PORT; vsb: HOST PORT
+    #[arg(value_name = "ARGUMENT")]
+    pub(super) words: Vec<String>,
+
+    /// lums: your name
+    #[arg(short, long, value_name = "NAME")]
+    pub(super) user: Option<String>,
+
+    /// lums: the port of the server
+    #[arg(short, long, value_name = "PORT")]
+    pub(super) port: Option<u16>,
+
+    /// lums: the address of the server
+    #[arg(short, long, value_name = "ADDRESS")]
+    pub(super) address: Option<String>,
+
+    /// uwo: terms to follow from the start
+    #[arg(short, long, value_name = "TERM,...", value_delimiter = ',')]
+    pub(super) follow: Vec<String>,
+
+    /// lums-udp: packets in flight; 0 sends each message once, as in part 1 [default: 3]
+    #[arg(short, long, value_name = "N")]
+    pub(super) window: Option<usize>,
+
+    /// lums: what is printed for input that fits no format [default: the words of its edition]
+    #[arg(long, value_name = "TEXT")]
+    pub(super) lums_format_line: Option<String>,
 }
 
 /// What the program does beside being a node.
@@ -115,8 +152,26 @@ pub(super) struct Options {
     #[arg(long, value_name = "N", env = "SAYAGAIN_MAX_ROOMS")]
     pub(super) max_rooms: Option<u64>,
 
-    /// Server, peer: the page; only off for now [default: off]
-    #[arg(long, value_name = "off", env = "SAYAGAIN_WEB")]
+    /// A course system: iowa, uwo, uwo-udp, vsb, lums or lums-udp; beside a server's own listeners, and may
+    /// repeat; instead of our own protocol at a client or peer [default: none]
+    #[arg(long, value_name = "NAME[=ADDR:PORT][,max=N]", env = "SAYAGAIN_DIALECT")]
+    pub(super) dialect: Option<Vec<String>>,
+
+    /// Server: who gets a line of uwo: auto, broadcast or follow [default: auto]
+    #[arg(long, value_name = "WHO", hide_possible_values = true, env = "SAYAGAIN_DELIVERY")]
+    pub(super) delivery: Option<DeliveryName>,
+
+    /// Server: how lums names who sent what it forwards: auto, bare or counted [default: auto]
+    #[arg(long, value_name = "FORM", hide_possible_values = true, env = "SAYAGAIN_LUMS_FORWARD")]
+    pub(super) lums_forward: Option<ForwardName>,
+
+    /// Server: uwo gets ? for what is not ASCII, for programs that read a byte at a time
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
+          hide_possible_values = true, value_parser = BoolishValueParser::new(), env = "SAYAGAIN_ASCII_SAFE")]
+    pub(super) ascii_safe: Option<bool>,
+
+    /// Server with --dialect vsb: where a browser shows its users and messages, or off [default: off]
+    #[arg(long, value_name = "ADDR:PORT|off", env = "SAYAGAIN_WEB")]
     pub(super) web: Option<String>,
 
     /// Client: redial also after the server shut down in order [default: only after a lost link]
@@ -170,6 +225,30 @@ pub(super) enum RoleName {
     Peer,
 }
 
+/// Who gets a line of uwo, as it is typed.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum DeliveryName {
+    /// What each chose
+    Auto,
+    /// Everybody
+    Broadcast,
+    /// Who follows it
+    Follow,
+}
+
+/// How lums names senders, as it is typed.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum ForwardName {
+    /// As each edition does
+    Auto,
+    /// Without a count
+    Bare,
+    /// With a count
+    Counted,
+}
+
 /// When to use colors.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
@@ -197,7 +276,9 @@ use RoleName::{Client, Peer, Server};
 
 /// The options that some roles do not have.
 pub(super) const OF_ROLES: &[(&str, &[RoleName])] = &[
-    ("listen", &[Server, Peer]),
+    ("delivery", &[Server]),
+    ("lums-forward", &[Server]),
+    ("ascii-safe", &[Server]),
     ("server", &[Client]),
     ("peers", &[Peer]),
     ("name", &[Client, Peer]),
@@ -228,6 +309,10 @@ impl Options {
             max_clients: self.max_clients.or(other.max_clients),
             max_message_bytes: self.max_message_bytes.or(other.max_message_bytes),
             max_rooms: self.max_rooms.or(other.max_rooms),
+            dialect: self.dialect.or(other.dialect),
+            delivery: self.delivery.or(other.delivery),
+            lums_forward: self.lums_forward.or(other.lums_forward),
+            ascii_safe: self.ascii_safe.or(other.ascii_safe),
             web: self.web.or(other.web),
             reconnect: self.reconnect.or(other.reconnect),
             insecure: self.insecure.or(other.insecure),

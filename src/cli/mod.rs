@@ -4,6 +4,7 @@ mod address;
 mod args;
 mod carriers;
 mod config;
+mod course;
 mod demo;
 mod impair;
 mod log;
@@ -31,6 +32,7 @@ use etcetera::{BaseStrategy, base_strategy::Xdg};
 use crate::ui::{Printed, Streams, is_terminal};
 
 pub use address::Remote;
+pub use course::{CourseSettings, DoorSettings};
 pub use settings::{ClientSettings, History, PeerSettings, Person, Role, ServerSettings, Settings};
 
 use args::{Beside, Cli};
@@ -49,7 +51,7 @@ fn run(called: &str, arguments: Vec<OsString>) -> Result<Status, Stop> {
     let subcommands: Vec<&str> = command.get_subcommands().map(Command::get_name).collect();
     usage::refuse_node_js(arguments.get(1), &subcommands)?;
     let parsed = args::parse(called, arguments).map_err(|error| usage::refused(called, &error))?;
-    let (Cli { options, config, verbose, quiet, beside }, typed) = parsed;
+    let (Cli { options, config, own, verbose, quiet, beside }, typed) = parsed;
     if let Some(beside) = beside {
         return be_beside(called, command, beside);
     }
@@ -57,9 +59,15 @@ fn run(called: &str, arguments: Vec<OsString>) -> Result<Status, Stop> {
     let directories = Xdg::new().ok();
     let config_home = directories.as_ref().map(BaseStrategy::config_dir);
     let options = options.or(config::read(config, config_home.as_deref())?);
-    let Some(role) = options.role else { return Err(usage::page(called)) };
+    let Some(role) = options.role else {
+        let word = own.words.first().map(|word| usage::unknown_word(called, word, &subcommands));
+        return Err(word.unwrap_or_else(|| usage::page(called)));
+    };
     let around = surroundings(directories.as_ref());
-    let settings = Settings::resolve(role, &options, &typed, &around)?;
+    let settings = Settings::resolve(role, &options, &own, &typed, &around)?;
+    if let Role::Course(course) = &settings.role {
+        return course::play(course, quiet);
+    }
     Ok(be(called, &settings, quiet))
 }
 

@@ -2,7 +2,7 @@
 
 use crate::transport::impair::Impairment;
 
-use super::{Role, Settings};
+use super::{Role, ServerSettings, Settings};
 
 /// What to say on stderr before the node starts.
 pub(super) fn lines(called: &str, settings: &Settings) -> Vec<String> {
@@ -10,24 +10,23 @@ pub(super) fn lines(called: &str, settings: &Settings) -> Vec<String> {
     let version = env!("CARGO_PKG_VERSION");
     match &settings.role {
         Role::Server(server) => {
-            let reach = if server.listen.ip().is_loopback() {
-                format!("open to this computer only; others: --listen 0.0.0.0:{}", server.listen.port())
+            let Some(listen) = server.listen else { return doors(version, server) };
+            let reach = if listen.ip().is_loopback() {
+                format!("open to this computer only; others: --listen 0.0.0.0:{}", listen.port())
             } else {
                 "open to the network; Ctrl-C stops, everyone is told first".to_owned()
             };
             lines.push(format!("sayagain {version}  server  {reach}"));
-            if server.listen.port() != 0 && server.listen.ip().is_loopback() {
+            if listen.port() != 0 && listen.ip().is_loopback() {
                 let insecure = if settings.insecure { " --insecure" } else { "" };
-                lines.push(format!(
-                    "join:  {called} --role client --server {} --name YOU{insecure}",
-                    server.listen
-                ));
+                lines.push(format!("join:  {called} --role client --server {listen} --name YOU{insecure}"));
             }
+            lines.extend(open_doors(server));
         }
         Role::Peer(peer) if peer.peers.is_empty() => {
             lines.push(format!("sayagain {version}  peer  waits for others; they name it with --peers"));
         }
-        Role::Client(_) | Role::Peer(_) => {}
+        Role::Client(_) | Role::Peer(_) | Role::Course(_) => {}
     }
     if settings.insecure {
         lines.push("plaintext: anybody on the way can read and change what is said (--insecure)".to_owned());
@@ -36,6 +35,21 @@ pub(super) fn lines(called: &str, settings: &Settings) -> Vec<String> {
         lines.push(impaired(impairment));
     }
     lines
+}
+
+/// A server that is nothing but the server of its course systems says as little as theirs.
+fn doors(version: &str, server: &ServerSettings) -> Vec<String> {
+    let names: Vec<&str> = server.doors.iter().map(|door| door.dialect.name).collect();
+    let first = format!("sayagain {version}  server of {}", names.join(", "));
+    [first].into_iter().chain(open_doors(server)).collect()
+}
+
+/// What everybody should know whose door leads to the network.
+fn open_doors(server: &ServerSettings) -> Option<String> {
+    let open = server.doors.iter().filter(|door| !door.listen.ip().is_loopback());
+    let names: Vec<&str> = open.map(|door| door.dialect.name).collect();
+    let told = "open to the network in plaintext, without proof of who is who:";
+    (!names.is_empty()).then(|| format!("{told} {}", names.join(", ")))
 }
 
 /// What was asked for, and what to add to see it again.
@@ -47,7 +61,7 @@ pub(super) fn impaired(Impairment { seed, .. }: &Impairment) -> String {
 mod tests {
     use super::{
         super::{
-            args::{Options, RoleName},
+            args::{Options, OwnArguments, RoleName},
             resolve::Surroundings,
         },
         *,
@@ -55,7 +69,8 @@ mod tests {
 
     fn said(role: RoleName, options: &Options) -> String {
         let around = Surroundings { data_home: Some("/data".into()), ..Surroundings::default() };
-        lines("node", &Settings::resolve(role, options, &[], &around).unwrap()).join("\n")
+        lines("node", &Settings::resolve(role, options, &OwnArguments::default(), &[], &around).unwrap())
+            .join("\n")
     }
 
     #[test]

@@ -8,14 +8,14 @@ use crate::{
         typed::{bad_nick, bad_room},
     },
     ui::{AtEnd, Face, Paint},
-    wire::{MAX_BODY_BYTES, MAX_NICK_BYTES, Nick, RoomName},
+    wire::{MAX_BODY_BYTES, Nick, RoomName},
 };
 
 use super::{
     ClientSettings, History, PeerSettings, Person, Remote, Role, ServerSettings, Settings,
     address::{self, DEFAULT_PORT},
-    args::{OF_ROLES, Options, RoleName, When},
-    carriers, impair,
+    args::{OF_ROLES, Options, OwnArguments, RoleName, When},
+    carriers, course, impair,
     stop::{Status, Stop},
 };
 
@@ -40,6 +40,7 @@ impl Settings {
     pub(super) fn resolve(
         role: RoleName,
         options: &Options,
+        own: &OwnArguments,
         typed: &[&str],
         around: &Surroundings,
     ) -> Result<Self, Stop> {
@@ -47,7 +48,15 @@ impl Settings {
         refuse_unavailable(role, options)?;
         // Before the transports: with it there are fewer, and why is the better answer.
         let impairment = impair::resolve(options)?;
+        let colors = is_colored(options, around);
+        let course = match role {
+            RoleName::Server => None,
+            RoleName::Client | RoleName::Peer => {
+                course::caller(role, options, own, around.login.as_deref().unwrap_or_default(), colors)?
+            }
+        };
         let (directory, role) = match role {
+            _ if let Some(course) = course => (String::new(), Role::Course(course)),
             RoleName::Server => ("server".to_owned(), Role::Server(server(options)?)),
             RoleName::Client => {
                 let client = client(options, around)?;
@@ -64,7 +73,11 @@ impl Settings {
             face: face(options, around),
             insecure: options.insecure.unwrap_or(false),
             impairment,
-            data_dir: data_dir(options, around, &directory)?,
+            data_dir: if directory.is_empty() {
+                PathBuf::new()
+            } else {
+                data_dir(options, around, &directory)?
+            },
             data_dir_given: options.data_dir.is_some(),
         })
     }
@@ -84,12 +97,18 @@ fn refuse_unavailable(role: RoleName, options: &Options) -> Result<(), Stop> {
     if role == RoleName::Client {
         return Ok(());
     }
-    one_of("--web", options.web.as_deref(), &["off"])?;
-    if options.listen.as_deref() == Some("none") {
+    let doors = options.dialect.as_deref().unwrap_or_default();
+    if options.listen.as_deref() == Some("none") && (role != RoleName::Server || doors.is_empty()) {
         return Err(Stop::usage(
             "--listen none leaves no way in",
-            "give an address: --listen 127.0.0.1:4224",
+            "give an address: --listen 127.0.0.1:4224; or a server a door: --dialect vsb",
         ));
+    }
+    let has_page = |text: &String| text.split([',', '=']).next() == Some("vsb");
+    let off = options.web.as_deref().is_none_or(|web| web == "off");
+    if !off && (role != RoleName::Server || !doors.iter().any(has_page)) {
+        let hint = "only the door of vsb has a page for now: --dialect vsb --web 127.0.0.1:4280";
+        return Err(Stop::usage("--web has nothing to show", hint));
     }
     Ok(())
 }
@@ -102,12 +121,24 @@ fn one_of(flag: &str, value: Option<&str>, available: &[&str]) -> Result<(), Sto
 }
 
 fn server(options: &Options) -> Result<ServerSettings, Stop> {
-    let listen = match &options.listen {
-        Some(listen) => address::local("--listen", listen)?,
-        None => SocketAddr::from(([127, 0, 0, 1], DEFAULT_PORT)),
+    let listen = match options.listen.as_deref() {
+        Some("none") => None,
+        Some(listen) => Some(address::local("--listen", listen)?),
+        None => Some(SocketAddr::from(([127, 0, 0, 1], DEFAULT_PORT))),
     };
-    let transports = carriers::of_server(options.transport.as_deref(), &impair::carriers(options))?;
-    Ok(ServerSettings { listen, transports, history: history(options)?, limits: limits(options)? })
+    let web = match options.web.as_deref() {
+        None | Some("off") => None,
+        Some(web) => Some(address::local("--web", web)?),
+    };
+    let room = rooms(&[])?.into_iter().next();
+    Ok(ServerSettings {
+        listen,
+        transports: carriers::of_server(options.transport.as_deref(), &impair::carriers(options))?,
+        doors: room.map_or(Ok(Vec::new()), |room| course::doors(options, &room))?,
+        web,
+        history: history(options)?,
+        limits: limits(options)?,
+    })
 }
 
 fn client(options: &Options, around: &Surroundings) -> Result<ClientSettings, Stop> {
@@ -156,7 +187,7 @@ fn peers(typed: &[String]) -> Result<Vec<Remote>, Stop> {
 fn person(options: &Options, around: &Surroundings) -> Result<Person, Stop> {
     let nick = match &options.name {
         Some(name) => name.parse().map_err(|bad| Stop::Trouble(Status::Usage, bad_nick(&bad)))?,
-        None => login_nick(around.login.as_deref().unwrap_or_default())?,
+        None => login_nick(around.login.as_deref().unwrap_or_default()),
     };
     let seconds = options.linger.unwrap_or(DEFAULT_LINGER_SECONDS);
     let seconds = in_range("--linger", Some(seconds), 0, MOST_LINGER_SECONDS, seconds)?;
@@ -169,12 +200,8 @@ fn person(options: &Options, around: &Surroundings) -> Result<Person, Stop> {
 }
 
 /// The login name where it can be one here: `root` cannot.
-fn login_nick(login: &str) -> Result<Nick, Stop> {
-    let allowed = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' };
-    let name: String = login.chars().map(allowed).skip_while(|c| !c.is_ascii_alphanumeric()).collect();
-    let name = name.get(..MAX_NICK_BYTES).unwrap_or(&name);
-    let nick = name.parse().or_else(|_| "anon".parse());
-    nick.map_err(|bad| Stop::Trouble(Status::Usage, bad_nick(&bad)))
+fn login_nick(login: &str) -> Nick {
+    Nick::resembling(login)
 }
 
 fn rooms(typed: &[String]) -> Result<Vec<RoomName>, Stop> {
@@ -223,21 +250,25 @@ fn in_range(flag: &str, value: Option<u64>, least: u64, most: u64, default: u64)
 }
 
 fn face(options: &Options, around: &Surroundings) -> Face {
-    let is_colored = match options.color.unwrap_or(When::Auto) {
+    match options.json {
+        Some(true) => Face::Json,
+        Some(false) | None if is_colored(options, around) => Face::Line(Paint::Colored),
+        Some(false) | None => Face::Line(Paint::Plain),
+    }
+}
+
+fn is_colored(options: &Options, around: &Surroundings) -> bool {
+    match options.color.unwrap_or(When::Auto) {
         When::Auto => around.is_colorful,
         When::Always => true,
         When::Never => false,
-    };
-    match options.json {
-        Some(true) => Face::Json,
-        Some(false) | None => Face::Line(if is_colored { Paint::Colored } else { Paint::Plain }),
     }
 }
 
 /// Ctrl-D at a prompt means it; the end of a pipe may only mean that there was nothing to type.
 const fn at_end(role: &Role, is_terminal: bool) -> AtEnd {
     match role {
-        Role::Client(_) => AtEnd::Finish,
+        Role::Client(_) | Role::Course(_) => AtEnd::Finish,
         Role::Server(_) | Role::Peer(_) if is_terminal => AtEnd::Finish,
         Role::Server(_) => AtEnd::Stay,
         Role::Peer(_) => AtEnd::FinishIfSpoken,

@@ -9,7 +9,10 @@ use crate::{
     wire::{Nick, RoomName, Scheme},
 };
 
-use super::Remote;
+use super::{
+    Remote,
+    course::{CourseSettings, DoorSettings},
+};
 
 /// Everything a node is started with.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,15 +42,21 @@ pub enum Role {
     Client(ClientSettings),
     /// One of a mesh.
     Peer(PeerSettings),
+    /// The client or peer of a course system.
+    Course(CourseSettings),
 }
 
 /// A server's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerSettings {
-    /// Where it listens.
-    pub listen: SocketAddr,
+    /// Where it listens; `None`: only its doors are open.
+    pub listen: Option<SocketAddr>,
     /// Over what; never empty.
     pub transports: Vec<Scheme>,
+    /// Its doors for course systems.
+    pub doors: Vec<DoorSettings>,
+    /// Where a browser sees what happens at the door of `vsb`.
+    pub web: Option<SocketAddr>,
     /// What it keeps.
     pub history: History,
     /// How much it takes.

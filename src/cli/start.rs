@@ -4,13 +4,14 @@ use std::{io, net::SocketAddr};
 
 use crate::{
     app::{Outcome, Trouble, limits::HISTORY_ON_JOIN},
-    node::{Identity, IdentityError, Node, NodeHandle, StartError},
+    node::{Identity, IdentityError, Node, NodeHandle, StartError, random_seed},
     ui::{self, Console, ConsoleOptions, Shown},
     wire::{Addr, Scheme},
 };
 
 use super::{
     History, Person, Role, Settings,
+    course::{Closer, Doors, show_instead},
     signals::{Signals, cannot_start},
     stop::Ending,
 };
@@ -37,23 +38,37 @@ async fn live(settings: &Settings, quiet: bool) -> Result<Ending, Trouble> {
     settings.data_dir.push(TYPED_LINES);
     let prompt = !matches!(settings.role, Role::Server(_));
     let options = ConsoleOptions { quiet, prompt, typed_lines: Some(settings.data_dir.clone()) };
+    let doors = Doors::bind(&settings).await?;
     let (handle, events, ended) =
-        node(&settings, identity).start().await.map_err(|error| start_trouble(&error))?;
-    let console = Console::standard(settings.face, options)
-        .map_err(|error| Trouble::new("system", format!("cannot use the terminal: {error}"), ""))?;
-    let watch = tokio::spawn(stop_on_signal(signals, handle.clone()));
-    let shown = ui::run(handle, events, console, settings.face, settings.at_end).await;
+        doors.beside(node(&settings, identity)).start().await.map_err(|error| start_trouble(&error))?;
+    let doors = doors.open();
+    let watch = tokio::spawn(stop_on_signal(signals, handle.clone(), doors.closer()));
+    let shown = match doors.only() {
+        Some(lines) => show_instead(lines, events, quiet).await?,
+        None => {
+            let console = Console::standard(settings.face, options)
+                .map_err(|error| Trouble::new("system", format!("cannot use the terminal: {error}"), ""))?;
+            ui::run(handle, events, console, settings.face, settings.at_end).await
+        }
+    };
     let outcome = ended.outcome().await;
     watch.abort();
+    doors.close().await;
     Ok(Ending::new(outcome, shown))
 }
 
 fn node(settings: &Settings, identity: Identity) -> Node {
     let lines = |history| if history == History::None { 0 } else { HISTORY_ON_JOIN };
     let node = match &settings.role {
-        Role::Server(server) => listening(Node::server(), server.listen, &server.transports)
-            .limits(server.limits)
-            .history(lines(server.history)),
+        Role::Server(server) => {
+            let node = Node::server().limits(server.limits).history(lines(server.history));
+            match server.listen {
+                Some(listen) => listening(node, listen, &server.transports),
+                None => node,
+            }
+        }
+        // Played without a node.
+        Role::Course(_) => Node::peer([]),
         Role::Client(client) => {
             let addrs = || client.server.addrs.iter().copied();
             let preferred = client.transports.iter().take(1);
@@ -97,6 +112,12 @@ fn open_identity(settings: &Settings) -> Result<(Settings, Identity), Trouble> {
         }
     }
     Err(identity_trouble(&IdentityError::InUse(base)))
+}
+
+/// A number that nobody can guess.
+pub(super) fn seed() -> Result<u64, Trouble> {
+    let seed = random_seed().map_err(|error| identity_trouble(&error))?;
+    Ok(seed.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes)))
 }
 
 /// Why there is no identity, and what to do about it.
@@ -167,7 +188,9 @@ fn host(addr: Addr) -> String {
     }
 }
 
-async fn stop_on_signal(mut signals: Signals, handle: NodeHandle) {
+/// The guests of doors are told first, while there is still a server for their last words.
+async fn stop_on_signal(mut signals: Signals, handle: NodeHandle, doors: Closer) {
     signals.next().await;
+    doors.close().await;
     handle.stop();
 }

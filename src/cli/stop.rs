@@ -26,6 +26,8 @@ pub(super) enum Stop {
     Answer(String),
     /// Nothing was asked for; this is how to ask.
     Page(String),
+    /// What the program of a course system says here, to the letter.
+    Exact(Status, String),
     /// Something is wrong.
     Trouble(Status, Trouble),
 }
@@ -65,6 +67,7 @@ impl Stop {
     pub(super) fn report(self) -> Status {
         let (status, printed) = match self {
             Self::Answer(text) => (Status::Done, Printed::Data(text)),
+            Self::Exact(status, text) => (status, Printed::Data(text)),
             Self::Page(text) => (Status::Usage, Printed::Answer(text)),
             Self::Trouble(status, trouble) => (status, Printed::Trouble(trouble)),
         };

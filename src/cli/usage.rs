@@ -4,7 +4,7 @@ use std::{ffi::OsString, path::Path};
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use crate::app::Trouble;
+use crate::app::{Trouble, suggest::nearest};
 
 use super::stop::{Status, Stop};
 
@@ -37,6 +37,13 @@ sayagain: chat with or without a server, over links that lose, reorder and stall
 
 {called} --help lists everything. This node is sayagain, not Node.js."
     ))
+}
+
+/// A word that is neither a command nor, without `--dialect`, an argument.
+pub(super) fn unknown_word(called: &str, word: &str, subcommands: &[&str]) -> Stop {
+    let meant = nearest(word, subcommands.iter().copied());
+    let hint = meant.map_or_else(|| format!("{called} --help lists all"), |it| format!("did you mean {it}?"));
+    Stop::usage(format!("unknown command {word:?}"), hint)
 }
 
 /// What clap has to say, in our words.
@@ -112,7 +119,10 @@ mod tests {
         let trouble = trouble_of(&["--trasnport", "tcp"]);
         assert_eq!(trouble.message, "unknown option \"--trasnport\"");
         assert_eq!(trouble.hint, "did you mean --transport?");
-        assert_eq!(trouble_of(&["completion", "bash"]).hint, "did you mean completions?");
+        let Stop::Trouble(_, trouble) = unknown_word("node", "completion", &["demo", "completions"]) else {
+            panic!("it is no answer")
+        };
+        assert_eq!(trouble.hint, "did you mean completions?");
         assert_eq!(trouble_of(&["--role", "pear"]).hint, "did you mean peer?");
         assert_eq!(trouble_of(&["--role", "xyz"]).hint, "there are server, client, peer");
         assert_eq!(trouble_of(&["--zzz"]).hint, "node --help lists all");

@@ -84,6 +84,8 @@ pub struct Node {
     history: u16,
     reconnect: bool,
     linger: Duration,
+    indoors: bool,
+    announced: Vec<Event>,
 }
 
 impl Node {
@@ -123,6 +125,8 @@ impl Node {
             history: HISTORY_ON_JOIN,
             reconnect: false,
             linger: LINGER,
+            indoors: false,
+            announced: Vec::new(),
         }
     }
 
@@ -240,6 +244,21 @@ impl Node {
         self
     }
 
+    /// Takes links from within this process at `addr` of `transport`, of which nobody is told: for the
+    /// guests of doors.
+    #[must_use]
+    pub fn indoors(mut self, addr: SocketAddr, transport: Arc<dyn Transport>) -> Self {
+        self.indoors = true;
+        self.listen(Addr::new(Scheme::Memory, addr)).transport(Scheme::Memory, transport)
+    }
+
+    /// Another way in that somebody else holds open: people are told of it after the node's own listeners.
+    #[must_use]
+    pub fn announce(mut self, event: Event) -> Self {
+        self.announced.push(event);
+        self
+    }
+
     /// Starts the node on the current runtime. Its listeners are up when this returns.
     ///
     /// # Errors
@@ -258,14 +277,22 @@ impl Node {
             pinned: self.pinned(),
             pins: identity.pins.clone(),
         };
+        let (indoors, announced) = (self.indoors, std::mem::take(&mut self.announced));
         let topology = self.topology(&identity, bound.iter().map(Bound::addr).collect())?;
         let (commands, command_queue) = mpsc::channel(COMMAND_QUEUE);
         let (stop, stopped) = watch::channel(false);
         let (events, event_queue) = mpsc::channel::<Event>(EVENT_QUEUE);
         let (outcome, ended) = oneshot::channel();
-        let listeners = bound.into_iter().map(|bound| (bound.transport, bound.listener)).collect();
-        let parts =
-            Parts { topology, dialer, listeners, commands: command_queue, stop: stopped, events, outcome };
+        let parts = Parts {
+            topology,
+            dialer,
+            opened: opened(&bound, indoors, announced),
+            listeners: bound.into_iter().map(|bound| (bound.transport, bound.listener)).collect(),
+            commands: command_queue,
+            stop: stopped,
+            events,
+            outcome,
+        };
         // The identity lives as long as the node: with it the lock on its directory.
         tokio::spawn(async move {
             run(parts).await;
@@ -357,4 +384,12 @@ impl Node {
             })),
         })
     }
+}
+
+/// What people are told of the ways in.
+fn opened(bound: &[Bound], indoors: bool, announced: Vec<Event>) -> Vec<Event> {
+    let open = bound.iter().filter(|bound| !indoors || bound.scheme != Scheme::Memory);
+    let listening =
+        open.map(|bound| Event::Listening { transport: bound.transport, addr: bound.listener.local_addr() });
+    listening.chain(announced).collect()
 }

@@ -57,6 +57,8 @@ pub(super) struct Parts {
     pub(super) topology: Box<dyn Topology>,
     pub(super) dialer: Dialer,
     pub(super) listeners: Vec<(&'static str, Box<dyn Listener>)>,
+    /// What people are told of them.
+    pub(super) opened: Vec<Event>,
     pub(super) commands: mpsc::Receiver<Command>,
     pub(super) stop: watch::Receiver<bool>,
     pub(super) events: mpsc::Sender<Event>,
@@ -85,7 +87,7 @@ pub(super) struct Driver {
 /// Runs a node to its end.
 pub(super) async fn run(parts: Parts) {
     let (posts, mut inbox) = mpsc::channel(POST_QUEUE);
-    let Parts { topology, dialer, listeners, mut commands, mut stop, events, outcome } = parts;
+    let Parts { topology, dialer, listeners, opened, mut commands, mut stop, events, outcome } = parts;
     let (hello, _) = watch::channel(hello_bytes(&*topology));
     let mut driver = Driver {
         topology,
@@ -103,6 +105,7 @@ pub(super) async fn run(parts: Parts) {
         stop_by: None,
         finished: None,
     };
+    opened.into_iter().for_each(|event| driver.notify(event));
     driver.listen(listeners);
     driver.input(Input::Start);
     driver.turn(&mut inbox, &mut commands, &mut stop).await;
@@ -176,7 +179,6 @@ impl Driver {
 
     fn listen(&mut self, listeners: Vec<(&'static str, Box<dyn Listener>)>) {
         for (transport, listener) in listeners {
-            self.notify(Event::Listening { transport, addr: listener.local_addr() });
             let (hello, ids, posts) = (self.hello.subscribe(), self.next_link.clone(), self.posts.clone());
             self.tasks.spawn(accept_all(listener, transport, hello, ids, posts));
         }

@@ -21,7 +21,10 @@ pub(super) fn render(event: &Event) -> String {
 #[serde(tag = "event", rename_all = "snake_case")]
 enum Object<'a> {
     Listening {
-        transport: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        transport: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        dialect: Option<&'a str>,
         addr: SocketAddr,
     },
     Joined {
@@ -185,7 +188,12 @@ struct Path {
 impl<'a> From<&'a Event> for Object<'a> {
     fn from(event: &'a Event) -> Self {
         match event {
-            Event::Listening { transport, addr } => Self::Listening { transport, addr: *addr },
+            Event::Listening { transport, addr } => {
+                Self::Listening { transport: Some(transport), dialect: None, addr: *addr }
+            }
+            Event::Door { dialect, addr } => {
+                Self::Listening { transport: None, dialect: Some(dialect), addr: *addr }
+            }
             Event::Joined { room, name, users } => Self::Joined { room, name, users },
             Event::Left { room } => Self::Left { room },
             Event::Switched { room } => Self::Switched { room },

@@ -11,7 +11,9 @@ use super::{Paint, Printed, clean::clean};
 pub(super) fn render(event: &Event, paint: Paint) -> Option<Printed> {
     let data = |line: String| Some(Printed::Data(line));
     match event {
-        Event::Listening { transport, addr } => data(format!("listening on {transport} {addr}")),
+        Event::Listening { transport: way, addr } | Event::Door { dialect: way, addr } => {
+            data(format!("listening on {way} {addr}"))
+        }
         Event::Joined { room, name, users } => data(joined(room, name, users, paint)),
         Event::Left { room } => data(format!("left {room}")),
         Event::Switched { room } => data(format!("talking in {room}")),

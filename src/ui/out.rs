@@ -30,6 +30,8 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 pub enum Printed {
     /// Belongs on stdout.
     Data(String),
+    /// Belongs on stdout, without an end of line: a prompt that what comes next goes on behind.
+    Prompt(String),
     /// Talk beside it: stderr, and nowhere with `-q`.
     Talk(String),
     /// An answer for the person who typed: stderr, also with `-q`.
@@ -116,6 +118,10 @@ impl Streams {
     pub fn write(&mut self, printed: &Printed) -> io::Result<()> {
         match printed {
             Printed::Data(line) => return write_line(&mut self.data, line),
+            Printed::Prompt(text) => {
+                self.data.write_all(text.as_bytes())?;
+                return self.data.flush();
+            }
             Printed::Talk(_) if self.quiet => {}
             Printed::Talk(line) | Printed::Answer(line) => drop(write_line(&mut self.talk, line)),
             Printed::Trouble(trouble) => drop(write_line(&mut self.talk, &told(trouble, self.quiet))),

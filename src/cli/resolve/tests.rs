@@ -9,7 +9,7 @@ fn around() -> Surroundings {
 }
 
 fn resolve(role: RoleName, options: &Options) -> Result<Settings, Stop> {
-    Settings::resolve(role, options, &[], &around())
+    Settings::resolve(role, options, &OwnArguments::default(), &[], &around())
 }
 
 fn trouble(role: RoleName, options: &Options) -> Trouble {
@@ -42,7 +42,9 @@ fn text(text: &str) -> Option<String> {
 fn what_is_a_node_without_options() {
     let server = resolve(RoleName::Server, &Options::default()).unwrap();
     let expected = ServerSettings {
-        listen: "127.0.0.1:4224".parse().unwrap(),
+        listen: Some("127.0.0.1:4224".parse().unwrap()),
+        doors: Vec::new(),
+        web: None,
         transports: carriers::available(),
         history: History::Memory,
         limits: Limits::default(),
@@ -75,14 +77,14 @@ fn is_one_known_peer_enough() {
 
 #[test]
 fn which_name_comes_from_a_login() {
-    let nick = |login: &str| login_nick(login).unwrap().as_str().to_owned();
+    let nick = |login: &str| login_nick(login).as_str().to_owned();
     assert_eq!(nick("ann.lee"), "ann.lee");
     assert_eq!(nick("_ann lee"), "ann-lee");
     assert_eq!(nick("CORP\\ann"), "CORP-ann");
     assert_eq!(nick("Jörg"), "J-rg");
-    assert_eq!(nick(&"x".repeat(100)).len(), MAX_NICK_BYTES);
+    assert_eq!(nick(&"x".repeat(100)).len(), crate::wire::MAX_NICK_BYTES);
     for nobody in ["", "root", "___", "日本"] {
-        assert_eq!(nick(nobody), "anon", "{nobody:?}");
+        assert_eq!(nick(nobody), "guest", "{nobody:?}");
     }
 }
 
@@ -106,7 +108,13 @@ fn is_a_wrong_name_refused() {
 
 #[test]
 fn is_a_typed_option_of_another_role_refused() {
-    let refused = Settings::resolve(RoleName::Server, &Options::default(), &["peers"], &around());
+    let refused = Settings::resolve(
+        RoleName::Server,
+        &Options::default(),
+        &OwnArguments::default(),
+        &["peers"],
+        &around(),
+    );
     let hint = "it is for --role peer";
     assert_eq!(refused, Err(Stop::usage("--peers means nothing to a server", hint)));
     let of_a_file = Options { peers: Some(vec!["10.0.0.5".into()]), name: text("bob"), ..Options::default() };
@@ -122,11 +130,15 @@ fn is_what_is_not_there_yet_refused_with_what_is() {
         assert!(trouble.hint.starts_with("available: tcp"), "{}", trouble.hint);
     }
     let web = Options { web: text("127.0.0.1:4280"), ..Options::default() };
-    assert_eq!(trouble(RoleName::Server, &web).hint, "available: off");
+    assert_eq!(trouble(RoleName::Server, &web).message, "--web has nothing to show");
+    let of_vsb = Options { dialect: Some(vec!["vsb".into()]), ..web };
+    assert!(resolve(RoleName::Server, &of_vsb).is_ok());
     let history = Options { history: text("/tmp/history.db"), ..Options::default() };
     assert_eq!(trouble(RoleName::Server, &history).hint, "available: none, memory");
     let listen = Options { listen: text("none"), ..Options::default() };
     assert_eq!(trouble(RoleName::Server, &listen).code, "usage");
+    let with_a_door = Options { dialect: Some(vec!["lums".into()]), ..listen };
+    assert!(resolve(RoleName::Server, &with_a_door).is_ok());
     for transport in ["tcp", "auto"] {
         client_of(&Options { transport: text(transport), ..Options::default() });
     }
@@ -149,7 +161,7 @@ fn where_do_the_limits_end() {
 fn who_leaves_at_the_end_of_input() {
     let at_end = |role, is_terminal| {
         let around = Surroundings { is_terminal, ..around() };
-        Settings::resolve(role, &Options::default(), &[], &around).unwrap().at_end
+        Settings::resolve(role, &Options::default(), &OwnArguments::default(), &[], &around).unwrap().at_end
     };
     assert_eq!(at_end(RoleName::Client, false), AtEnd::Finish);
     assert_eq!(at_end(RoleName::Peer, false), AtEnd::FinishIfSpoken);

@@ -67,6 +67,10 @@ fn are_rooms_and_people_those_of_the_contract() {
         r#"{"event":"listening","transport":"tcp","addr":"127.0.0.1:4224"}"#,
     );
     check(
+        &Event::Door { dialect: "uwo", addr },
+        r#"{"event":"listening","dialect":"uwo","addr":"127.0.0.1:4224"}"#,
+    );
+    check(
         &Event::Joined { room: room("lobby"), name: "alice".into(), users: users() },
         r#"{"event":"joined","room":"lobby","name":"alice","users":["alice","bob"]}"#,
     );
