@@ -2,9 +2,10 @@
 //! stdin. It dies with its owner, who shows all it said when the test fails.
 
 use std::{
+    env,
     fs::File,
     io::{BufRead, BufReader, Read, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, Stdio},
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
@@ -24,7 +25,9 @@ const SHOWN: usize = 100;
 #[derive(Clone, Debug)]
 pub(crate) struct Launch {
     called: String,
+    program: String,
     arguments: Vec<String>,
+    folder: Option<PathBuf>,
     variables: Vec<(String, String)>,
     input: Input,
     reads: usize,
@@ -73,12 +76,28 @@ impl Launch {
     pub(crate) fn new(called: &str, arguments: &[&str]) -> Self {
         Self {
             called: called.to_owned(),
+            program: env!("CARGO_BIN_EXE_node").to_owned(),
             arguments: Vec::new(),
+            folder: None,
             variables: vec![("HOME".into(), env!("CARGO_TARGET_TMPDIR").into())],
             input: Input::Typed,
             reads: usize::MAX,
         }
         .with(arguments)
+    }
+
+    /// One of the programs in `tests/clients`, with these arguments.
+    pub(crate) fn student(script: &str, arguments: &[&str]) -> Self {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(script);
+        let mut launch = Self::new(script, &["-B", path.to_str().unwrap()]).with(arguments);
+        launch.program = "python3".to_owned();
+        launch.variable("PATH", &env::var("PATH").unwrap()).variable("PYTHONUTF8", "1")
+    }
+
+    /// Runs in this folder.
+    pub(crate) fn in_folder(mut self, folder: &Path) -> Self {
+        self.folder = Some(folder.to_owned());
+        self
     }
 
     /// More arguments.
@@ -115,15 +134,17 @@ impl Launch {
             Input::Nothing => Stdio::null(),
             Input::File(path) => File::open(path).unwrap().into(),
         };
-        let mut child = Command::new(env!("CARGO_BIN_EXE_node"))
+        let folder = self.folder.unwrap_or_else(|| ".".into());
+        let mut child = Command::new(&self.program)
             .args(&self.arguments)
+            .current_dir(folder)
             .env_clear()
             .envs(self.variables)
             .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .unwrap();
+            .unwrap_or_else(|error| panic!("{} which these tests need: {error}", self.program));
         let ear = Arc::new(Ear::default());
         listen(child.stdout.take().unwrap(), Stream::Out, self.reads, &ear);
         listen(child.stderr.take().unwrap(), Stream::Err, usize::MAX, &ear);
@@ -201,10 +222,22 @@ impl Process {
         self.hear(Stream::Out, expected, |line| line == expected);
     }
 
+    /// A line with these words comes on stdout, after others perhaps.
+    #[track_caller]
+    pub(crate) fn says_with(&mut self, words: &str) -> String {
+        self.hear(Stream::Out, words, |line| line.contains(words))
+    }
+
     /// A line that begins like this comes on stderr, after others perhaps.
     #[track_caller]
     pub(crate) fn complains(&mut self, start: &str) {
-        self.hear(Stream::Err, start, |line| line.starts_with(start));
+        self.complaint(start);
+    }
+
+    /// The same, and what the line is.
+    #[track_caller]
+    pub(crate) fn complaint(&mut self, start: &str) -> String {
+        self.hear(Stream::Err, start, |line| line.starts_with(start))
     }
 
     /// The next object of `--json` with this name.
@@ -225,6 +258,21 @@ impl Process {
     pub(crate) fn complaints(&mut self) -> String {
         self.hear_out();
         self.ear.lock().lines[Stream::Err as usize].iter().map(|line| format!("{line}\n")).collect()
+    }
+
+    /// Its number at the operating system.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Lines of stdout that a test has taken note of.
+    pub(crate) fn noted(&self) -> Vec<String> {
+        self.ear.lock().lines[Stream::Out as usize].iter().take(self.noted[0]).cloned().collect()
+    }
+
+    /// Lines of stdout that came and no test has taken note of.
+    pub(crate) fn unnoted(&self) -> Vec<String> {
+        self.ear.lock().lines[Stream::Out as usize].iter().skip(self.noted[0]).cloned().collect()
     }
 
     /// Waits until nobody reads its output any more, see [`Launch::heard_for`].
