@@ -133,3 +133,25 @@ fn is_one_that_never_reads_no_hindrance() {
     bob.sends("@bob: !list\n");
     bob.hears("alice, bob\n");
 }
+
+/// 4.5: who connects and says nothing has five seconds, and keeps nobody out meanwhile.
+#[test]
+fn do_silent_strangers_keep_nobody_out() {
+    let hall = Hall::new(&["uwo", "lums"]);
+    let mut early = hall.wire("uwo", "early");
+    let strangers: Vec<Wire> = [("uwo", 100), ("lums", 200)]
+        .into_iter()
+        .flat_map(|(door, many)| (0..many).map(move |_| door))
+        .map(|door| hall.wire(door, "stranger"))
+        .collect();
+    let mut alice = uwo(&hall, "alice");
+    let mut lou = hall.wire("lums", "lou");
+    lou.sends("join lou");
+    alice.sends("@alice: !list\n");
+    assert!(alice.line().starts_with("alice"));
+    lou.sends("request_users_list");
+    lou.hears("response_users_list 2 alice lou");
+    early.comes_to_an_end();
+    drop(strangers);
+    alice.is_quiet();
+}

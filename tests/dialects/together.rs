@@ -156,3 +156,72 @@ fn can_nobody_put_a_second_line_into_a_line_protocol() {
     uma.is_quiet();
     lou.says(&format!("msg: 127.0.0.1-{name}: one DISCONNECT CHAT/1.0 two\\u{{1b}}[2J"));
 }
+
+/// W14, L10, V12, section 10: every system's list has everybody, under the names that work there.
+#[test]
+fn is_everybody_on_every_list() {
+    let hall = Hall::new(&["uwo", "lums", "vsb"]);
+    let mut native = hall.native("tcp", "nat");
+    let mut uma = hall.wire("uwo", "uma");
+    uma.sends("REGISTER uma CHAT/1.0\n");
+    uma.hears("200 Registration successful\n");
+    let mut lou = hall.wire("lums", "lou");
+    lou.sends("join lou");
+    native.comes_to_say("[lobby] * ~lou joined");
+    let mut vic = hall.wire("vsb", "vic");
+    vic.line();
+    vic.sends("{\"type\": \"set-name\", \"data\": \"vic\"}\n");
+    vic.line();
+    native.says_with("is now known as ~vic");
+
+    let expected = ["lou", "nat", "uma", "vic"];
+    let sorted = |line: &str| {
+        let mut names: Vec<String> = line.split(", ").map(str::to_owned).collect();
+        names.sort();
+        names
+    };
+    // The doors hear of it one after the other.
+    eventually("vic is on the list of lums", || {
+        lou.sends("request_users_list");
+        (lou.read() == "response_users_list 4 lou nat uma vic").then_some(())
+    });
+    eventually("vic is on the list of uwo", || {
+        uma.sends("@uma: !list\n");
+        (sorted(&uma.line()) == expected).then_some(())
+    });
+    vic.sends("{\"type\": \"users\", \"data\": \"\"}\n");
+    let line = vic.line();
+    let names = line.split("\"message\": \"").nth(1).unwrap().trim_end_matches("\"}}");
+    assert_eq!(sorted(names), expected);
+    native.type_line("/users");
+    native.comes_to_say("users in lobby: ~lou, nat, ~uma, ~vic");
+}
+
+/// 4.5, VSB-D7, 6.4: a line of ours may be longer than a system can say; it is cut there, visibly.
+#[test]
+fn is_a_long_line_cut_where_it_does_not_fit() {
+    let hall = Hall::new(&["uwo", "lums", "vsb"]);
+    let mut native = hall.native("tcp", "nat");
+    let mut uma = hall.wire("uwo", "uma");
+    uma.sends("REGISTER uma CHAT/1.0\n");
+    uma.hears("200 Registration successful\n");
+    let mut lou = hall.wire("lums", "lou");
+    lou.sends("join lou");
+    native.comes_to_say("[lobby] * ~lou joined");
+    let mut vic = hall.wire("vsb", "vic");
+    vic.line();
+
+    native.type_line(&"č".repeat(7_000));
+    let line = uma.line();
+    assert!(line.len() <= 8 * 1024 && line.starts_with("@nat: č") && line.ends_with("č …"), "{}", line.len());
+    let line = lou.read();
+    assert!(line.len() <= 8 * 1024 + 64 && line.ends_with("č …"), "{}", line.len());
+    // A line of JSON has room for it.
+    let text = "\\u010d".repeat(7_000);
+    vic.hears(format!(
+        "{{\"type\": \"message\", \"data\": {{\"source\": \"nat\", \"message\": \"{text}\"}}}}\n"
+    ));
+    uma.is_quiet();
+    lou.is_quiet();
+    vic.is_quiet();
+}

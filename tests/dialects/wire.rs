@@ -145,7 +145,8 @@ impl Wire {
     #[track_caller]
     pub(crate) fn read(&mut self) -> String {
         let read = self.reads.recv_timeout(PATIENCE);
-        show(&read.unwrap_or_else(|_| panic!("{} reads nothing", self.called)))
+        let read = read.unwrap_or_else(|_| panic!("{} reads nothing", self.called));
+        String::from_utf8_lossy(&read).into_owned()
     }
 
     /// The other side ends the connection and has nothing more to say.
