@@ -18,7 +18,7 @@ use tokio::{
         TcpListener, TcpStream, UdpSocket,
         tcp::{OwnedReadHalf, OwnedWriteHalf},
     },
-    sync::mpsc,
+    sync::{mpsc, oneshot},
     task::{AbortHandle, JoinSet},
     time::{Instant, sleep, sleep_until, timeout},
 };
@@ -74,6 +74,8 @@ struct Connection {
     waiting: mpsc::Sender<Bytes>,
     bytes: Arc<AtomicUsize>,
     reader: AbortHandle,
+    /// Ends with the reader.
+    reading: oneshot::Receiver<()>,
 }
 
 #[derive(Debug)]
@@ -153,9 +155,14 @@ impl Network {
         let (read, write) = stream.into_split();
         let (waiting, to_write) = mpsc::channel(MAX_QUEUED_MESSAGES);
         let bytes = Arc::new(AtomicUsize::new(0));
-        let reader = self.tasks.spawn(read_all(conn, read, self.tell.clone()));
+        let (ends_with_reader, reading) = oneshot::channel();
+        let tell = self.tell.clone();
+        let reader = self.tasks.spawn(async move {
+            read_all(conn, read, tell).await;
+            drop::<oneshot::Sender<()>>(ends_with_reader);
+        });
         self.tasks.spawn(write_all(conn, write, to_write, Arc::clone(&bytes), self.tell.clone()));
-        self.connections.insert(conn, Connection { waiting, bytes, reader });
+        self.connections.insert(conn, Connection { waiting, bytes, reader, reading });
         conn
     }
 
@@ -176,11 +183,13 @@ impl Network {
 
     /// Ends a connection in order.
     pub(super) fn close(&mut self, conn: ConnId) {
-        let Some(Connection { waiting, reader, .. }) = self.connections.remove(&conn) else { return };
+        let Some(Connection { waiting, reader, reading, .. }) = self.connections.remove(&conn) else {
+            return;
+        };
         // The writer ends when it has written what waits; what comes meanwhile is read and dropped.
         self.tasks.spawn(async move {
             drop(waiting);
-            sleep(LINGER).await;
+            drop(timeout(LINGER, reading).await);
             reader.abort();
         });
     }
@@ -292,9 +301,7 @@ async fn read_all(conn: ConnId, mut read: OwnedReadHalf, tell: mpsc::Sender<Hear
         // A copy of what came, so that a byte at a time does not hold 64 KiB each.
         let bytes = Bytes::copy_from_slice(&buffer);
         buffer.clear();
-        if tell.send(Heard::Received(conn, bytes)).await.is_err() {
-            return;
-        }
+        drop(tell.send(Heard::Received(conn, bytes)).await);
     }
     drop(tell.send(Heard::Ended(conn)).await);
 }
