@@ -104,7 +104,7 @@ fn does_our_lums_udp_client_chat_at_a_students_server() {
 /// UUDP-D1, D4: the A3 over stop-and-wait, with and without loss, and one of ours.
 #[test]
 fn do_students_of_uwo_udp_chat_through_our_server() {
-    for flags in [&[][..], &["--loss", "0.1", "--seed", "3"]] {
+    for flags in [&[][..], &["--loss", "0.05", "--seed", "3"]] {
         let hall = Hall::new(&["uwo-udp"]);
         let url = hall.url("uwo-udp");
         let arguments = |name: &'static str| [flags, &["-f", "apple", name, &url]].concat();
@@ -118,7 +118,7 @@ fn do_students_of_uwo_udp_chat_through_our_server() {
 
 #[test]
 fn does_our_uwo_udp_client_chat_at_a_students_server() {
-    for flags in [&[][..], &["--loss", "0.1", "--seed", "5"]] {
+    for flags in [&[][..], &["--loss", "0.05", "--seed", "3"]] {
         let folder = Folder::new();
         let (_server, port) = students_server(&folder, "uwo_udp_server.py", flags);
         let url = format!("chat://127.0.0.1:{port}");
