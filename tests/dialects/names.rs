@@ -1,6 +1,12 @@
 //! Names are one namespace, whatever one came with.
 
-use crate::{hall::Hall, support::process::Launch};
+use std::thread;
+
+use crate::{
+    hall::Hall,
+    support::{patience::eventually, process::Launch},
+    wire::QUIET,
+};
 
 /// Section 10: each system says "taken" in its own words.
 #[test]
@@ -54,14 +60,16 @@ fn is_a_name_of_a_guest_taken_for_us_and_for_other_guests() {
     native.complains("error: ");
     assert_ne!(native.status(), 0);
 
-    // A name is free as soon as its owner has left.
+    // When its owner has left the room, the name is free at every door.
     uma.sends("DISCONNECT uma CHAT/1.0\n");
     uma.ends();
-    let mut lums = hall.wire("lums", "lums");
-    lums.sends("join uma");
-    lums.is_quiet();
-    lums.sends("request_users_list");
-    lums.hears("response_users_list 1 uma");
+    eventually("the name is free", || {
+        let mut lums = hall.wire("lums", "lums");
+        lums.sends("join uma");
+        thread::sleep(QUIET);
+        lums.tries_to_send(b"request_users_list");
+        (lums.read() == "response_users_list 1 uma").then_some(())
+    });
 }
 
 /// What a name may not be among us is kept where it is legal and shown to others in a safe form.
