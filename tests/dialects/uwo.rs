@@ -4,7 +4,10 @@ use std::{fs, path::PathBuf};
 
 use crate::{
     hall::{Hall, caller, free_port, students_server},
-    support::{folder::Folder, process::Process},
+    support::{
+        folder::Folder,
+        process::{Launch, Process},
+    },
 };
 
 const READY: &str = "Registration successful.  Ready for messaging!";
@@ -196,4 +199,23 @@ fn does_delivery_follow_the_letter_when_told_to() {
     alice.type_line("@bob this");
     bob.comes_to_say("@alice: @bob this");
     assert!(!bob.noted().contains(&"@alice: anything".to_owned()));
+}
+
+/// W1, W9, UWO-D10: nothing but the assignment's server, on a port that it picks and tells.
+#[test]
+fn does_our_server_pick_its_port_as_the_text_asks() {
+    let folder = Folder::new();
+    let arguments = ["--role", "server", "--listen", "none", "--dialect", "uwo", "--data-dir"];
+    let mut server = Launch::new("server", &arguments).with(&[&folder.at("data")]).start();
+    let line = server.says_something_like("Will wait for client connections at port ");
+    server.says("Waiting for incoming client connections ...");
+    let url = format!("chat://127.0.0.1:{}", line.rsplit(' ').next().unwrap());
+    let mut alice = Launch::student("uwo_client.py", &["alice", &url]).in_folder(folder.path()).start();
+    alice.comes_to_say(READY);
+    server.says_something_like("Accepted connection from client address: ('127.0.0.1', ");
+    server.says("Connection to client established, waiting to receive messages from user 'alice'...");
+    server.signal("INT");
+    server.says("Interrupt received, shutting down ...");
+    alice.comes_to_say(CLOSED);
+    server.ends(0);
 }
