@@ -115,8 +115,8 @@ pub(super) struct Options {
     #[arg(long, value_name = "TRANSPORT", env = "SAYAGAIN_TRANSPORT")]
     pub(super) transport: Option<String>,
 
-    /// Server, peer: where to listen; port 0 picks a free one [default: server 127.0.0.1:4224; peer a
-    /// free port, on loopback when all --peers are]
+    /// Server, peer: where to listen; port 0 picks a free one, none leaves only the doors of a server [default:
+    /// server 127.0.0.1:4224; peer a free port, on loopback when all --peers are]
     #[arg(long, value_name = "ADDR:PORT", env = "SAYAGAIN_LISTEN")]
     pub(super) listen: Option<String>,
 
@@ -276,6 +276,8 @@ use RoleName::{Client, Peer, Server};
 
 /// The options that some roles do not have.
 pub(super) const OF_ROLES: &[(&str, &[RoleName])] = &[
+    // At a client only with a dialect; see `resolve.rs`.
+    ("listen", &[Server, Client, Peer]),
     ("delivery", &[Server]),
     ("lums-forward", &[Server]),
     ("ascii-safe", &[Server]),

@@ -58,6 +58,10 @@ impl Settings {
         let (directory, role) = match role {
             _ if let Some(course) = course => (String::new(), Role::Course(course)),
             RoleName::Server => ("server".to_owned(), Role::Server(server(options)?)),
+            RoleName::Client if typed.contains(&"listen") => {
+                let hint = "it is for --role server and --role peer, and for clients of iowa";
+                return Err(Stop::usage("--listen means nothing to a client", hint));
+            }
             RoleName::Client => {
                 let client = client(options, around)?;
                 (directory_of("client", &client.person), Role::Client(client))

@@ -86,6 +86,7 @@ impl Guests {
         let node = if insists && same { node.insist_on_name(nick) } else { node.suggest_name(nick) };
         let (commands, queue) = mpsc::channel(COMMAND_QUEUE);
         self.commands.insert(guest, commands);
+        while self.tasks.try_join_next().is_some() {}
         let tell = self.tell.clone();
         self.tasks.spawn(async move {
             if let Some(left) = left {

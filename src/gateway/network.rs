@@ -63,10 +63,10 @@ pub(super) struct Network {
     datagrams: Option<mpsc::Sender<(SocketAddr, Bytes)>>,
     heard: mpsc::Receiver<Heard>,
     tell: mpsc::Sender<Heard>,
-    /// Accepting, dialling, and the last words of connections that are closed.
+    /// Accepting and receiving, which go on for ever.
+    standing: JoinSet<()>,
+    /// Reading, writing, dialling, and the last words of connections that are closed.
     tasks: JoinSet<()>,
-    /// Those tasks that would go on for ever.
-    endless: Vec<AbortHandle>,
 }
 
 #[derive(Debug)]
@@ -97,21 +97,21 @@ impl Network {
             datagrams: None,
             heard,
             tell,
+            standing: JoinSet::new(),
             tasks: JoinSet::new(),
-            endless: Vec::new(),
         }
     }
 
     /// Accepts from `listener` too.
     pub(super) fn accept(&mut self, listener: TcpListener) {
-        self.endless.push(self.tasks.spawn(accept_all(listener, self.tell.clone())));
+        self.standing.spawn(accept_all(listener, self.tell.clone()));
     }
 
     /// Sends and receives datagrams by `socket`.
     pub(super) fn use_socket(&mut self, socket: UdpSocket) {
         let socket = Arc::new(socket);
         let (datagrams, to_send) = mpsc::channel(DATAGRAM_QUEUE);
-        self.endless.push(self.tasks.spawn(receive_all(Arc::clone(&socket), self.tell.clone())));
+        self.standing.spawn(receive_all(Arc::clone(&socket), self.tell.clone()));
         self.tasks.spawn(send_all(socket, to_send));
         self.datagrams = Some(datagrams);
     }
@@ -147,6 +147,7 @@ impl Network {
     }
 
     fn open(&mut self, stream: TcpStream) -> ConnId {
+        while self.tasks.try_join_next().is_some() {}
         let conn = ConnId(self.next);
         self.next += 1;
         if let Err(error) = stream.set_nodelay(true) {
@@ -222,7 +223,7 @@ impl Network {
         drop(self.heard);
         drop(self.tell);
         drop(self.datagrams);
-        self.endless.iter().for_each(AbortHandle::abort);
+        self.standing.abort_all();
         let all = async { while self.tasks.join_next().await.is_some() {} };
         drop(timeout(within, all).await);
     }

@@ -139,7 +139,7 @@ fn is_one_that_never_reads_no_hindrance() {
 fn do_silent_strangers_keep_nobody_out() {
     let hall = Hall::new(&["uwo", "lums"]);
     let mut early = hall.wire("uwo", "early");
-    let strangers: Vec<Wire> = [("uwo", 100), ("lums", 200)]
+    let strangers: Vec<Wire> = [("uwo", 200), ("lums", 200)]
         .into_iter()
         .flat_map(|(door, many)| (0..many).map(move |_| door))
         .map(|door| hall.wire(door, "stranger"))

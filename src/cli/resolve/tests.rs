@@ -145,6 +145,17 @@ fn is_what_is_not_there_yet_refused_with_what_is() {
 }
 
 #[test]
+fn may_a_client_listen_only_where_its_dialect_does() {
+    let listen = Options { listen: text("127.0.0.1:0"), ..Options::default() };
+    let of = |options: &Options| {
+        Settings::resolve(RoleName::Client, options, &OwnArguments::default(), &["listen"], &around())
+    };
+    let Err(Stop::Trouble(_, trouble)) = of(&listen) else { panic!("it has no use for it") };
+    assert_eq!(trouble.message, "--listen means nothing to a client");
+    assert!(of(&Options { dialect: Some(vec!["iowa".into()]), ..listen }).is_ok());
+}
+
+#[test]
 fn where_do_the_limits_end() {
     let of = |bytes| Options { max_message_bytes: Some(bytes), ..Options::default() };
     assert!(resolve(RoleName::Server, &of(1)).is_ok());

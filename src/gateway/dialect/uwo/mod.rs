@@ -36,7 +36,7 @@ pub const MAX_TERMS: usize = 64;
 /// Bytes of the longest term.
 pub const MAX_TERM_BYTES: usize = 64;
 
-/// Connections that have not registered yet; one more is closed.
+/// Connections that have not registered yet; for one more the first of them is closed.
 pub const MAX_STRANGERS: usize = 128;
 
 /// Files that are being taken from users at a time; one more is refused.

@@ -88,11 +88,13 @@ impl Host {
     }
 
     fn accepted(&mut self, conn: ConnId, peer: SocketAddr, now: Instant) {
-        let strangers = self.conns.len().saturating_sub(self.guests.len());
-        if strangers >= MAX_STRANGERS {
-            self.log(format!("{peer}: closed: {MAX_STRANGERS} connections have not registered yet"));
-            self.outputs.push_back(Output::Close { conn });
-            return;
+        let strangers = self.conns.iter().filter(|(_, known)| known.guest_id().is_none());
+        let (oldest, strangers) = (strangers.clone().next().map(|(conn, _)| *conn), strangers.count());
+        if let Some(oldest) = oldest.filter(|_| strangers >= MAX_STRANGERS) {
+            self.log(format!(
+                "closed: {MAX_STRANGERS} connections have not registered yet, this one was first"
+            ));
+            self.cut(oldest, now);
         }
         self.print(format!("Accepted connection from client address: {}", as_python_shows(peer)));
         let inbox = match self.framed {

@@ -227,11 +227,12 @@ fn how_many_may_be_connected_without_registering() {
     stage.joins("alice");
     let strangers: Vec<ConnId> = (0..MAX_STRANGERS).map(|_| stage.connects()).collect();
     assert!(!stage.is_closed(*strangers.last().unwrap()));
+    assert!(!stage.is_closed(strangers[0]));
     let more = stage.connects();
-    assert!(stage.is_closed(more));
-    stage.sends(strangers[0], "REGISTER bob CHAT/1.0\n");
-    let next = stage.connects();
-    assert!(!stage.is_closed(next));
+    assert!(stage.is_closed(strangers[0]) && !stage.is_closed(more), "the first makes way");
+    stage.sends(strangers[1], "REGISTER bob CHAT/1.0\n");
+    stage.connects();
+    assert!(!stage.is_closed(strangers[2]), "who registers is no stranger");
 }
 
 #[test]
