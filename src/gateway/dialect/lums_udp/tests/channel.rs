@@ -1,15 +1,15 @@
-//! A network that loses, delays, doubles, reorders and damages datagrams, the same for the same seed.
+//! The emulator of bad networks, with the addresses of each datagram.
 
-use std::{
-    collections::BTreeMap,
-    net::SocketAddr,
-    time::{Duration, Instant},
-};
+use std::{net::SocketAddr, time::Instant};
 
 use bytes::Bytes;
-use rand::{Rng, SeedableRng, rngs::ChaCha12Rng};
 
-/// Of a hundred datagrams so many are lost, and so on.
+use crate::{
+    gateway::dialect::lums::tests::start_of_time,
+    transport::impair::{Line, Profile},
+};
+
+/// Of a hundred datagrams so many are lost, and so on; each takes 1 to 80 ms, so that many overtake others.
 #[derive(Clone, Copy)]
 pub(super) struct Faults {
     pub(super) lost: u32,
@@ -18,41 +18,24 @@ pub(super) struct Faults {
 }
 
 pub(super) struct Channel {
-    rng: ChaCha12Rng,
-    faults: Faults,
-    /// By arrival; the second number keeps them apart.
-    on_the_way: BTreeMap<(Instant, u64), (SocketAddr, SocketAddr, Bytes)>,
-    count: u64,
+    line: Line<(SocketAddr, SocketAddr)>,
 }
 
 impl Channel {
-    pub(super) fn new(seed: u64, faults: Faults) -> Self {
-        Self { rng: ChaCha12Rng::seed_from_u64(seed), faults, on_the_way: BTreeMap::new(), count: 0 }
-    }
-
-    fn happens(&mut self, percent: u32) -> bool {
-        self.rng.next_u32() % 100 < percent
+    pub(super) fn new(seed: u64, Faults { lost, doubled, damaged }: Faults) -> Self {
+        let profile = format!(
+            r#"{{"delay_ms": 40, "jitter_ms": 39, "loss_percent": {lost}, "duplicate_percent": {doubled}, "corrupt_percent": {damaged}}}"#
+        );
+        Self { line: Line::new(&Profile::parse(&profile).unwrap(), seed, start_of_time()) }
     }
 
     pub(super) fn send(&mut self, from: SocketAddr, to: SocketAddr, bytes: &Bytes, now: Instant) {
-        for _ in 0..1 + u32::from(self.happens(self.faults.doubled)) {
-            if self.happens(self.faults.lost) {
-                continue;
-            }
-            let mut bytes = bytes.to_vec();
-            if self.happens(self.faults.damaged) {
-                let place = self.rng.next_u32() as usize % bytes.len();
-                bytes[place] ^= 1 << (self.rng.next_u32() % 8);
-            }
-            let delay = Duration::from_millis(u64::from(1 + self.rng.next_u32() % 80));
-            self.count += 1;
-            self.on_the_way.insert((now + delay, self.count), (from, to, Bytes::from(bytes)));
-        }
+        self.line.send(now, bytes, (from, to));
     }
 
     /// What has arrived: from, to, what.
     pub(super) fn arrived(&mut self, now: Instant) -> Vec<(SocketAddr, SocketAddr, Bytes)> {
-        let later = self.on_the_way.split_off(&(now, u64::MAX));
-        std::mem::replace(&mut self.on_the_way, later).into_values().collect()
+        let arrived = std::iter::from_fn(|| self.line.poll(now));
+        arrived.map(|((from, to), bytes)| (from, to, Bytes::from(bytes))).collect()
     }
 }
