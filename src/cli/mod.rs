@@ -50,7 +50,10 @@ fn run(called: &str, arguments: Vec<OsString>) -> Result<Status, Stop> {
     let command = args::command(called);
     let subcommands: Vec<&str> = command.get_subcommands().map(Command::get_name).collect();
     usage::refuse_node_js(arguments.get(1), &subcommands)?;
-    let parsed = args::parse(called, arguments).map_err(|error| usage::refused(called, &error))?;
+    let parsed = args::parse(called, arguments.clone()).map_err(|error| {
+        let is_asked_for = error.kind() == clap::error::ErrorKind::DisplayHelp;
+        course::own_help(&arguments, is_asked_for).unwrap_or_else(|| usage::refused(called, &error))
+    })?;
     let (Cli { options, config, own, verbose, quiet, beside }, typed) = parsed;
     if let Some(beside) = beside {
         return be_beside(called, command, beside);

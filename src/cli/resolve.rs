@@ -57,7 +57,7 @@ impl Settings {
         };
         let (directory, role) = match role {
             _ if let Some(course) = course => (String::new(), Role::Course(course)),
-            RoleName::Server => ("server".to_owned(), Role::Server(server(options)?)),
+            RoleName::Server => ("server".to_owned(), Role::Server(server(options, own)?)),
             RoleName::Client if typed.contains(&"listen") => {
                 let hint = "it is for --role server and --role peer, and for clients of iowa";
                 return Err(Stop::usage("--listen means nothing to a client", hint));
@@ -124,7 +124,7 @@ fn one_of(flag: &str, value: Option<&str>, available: &[&str]) -> Result<(), Sto
     }
 }
 
-fn server(options: &Options) -> Result<ServerSettings, Stop> {
+fn server(options: &Options, own: &OwnArguments) -> Result<ServerSettings, Stop> {
     let listen = match options.listen.as_deref() {
         Some("none") => None,
         Some(listen) => Some(address::local("--listen", listen)?),
@@ -138,7 +138,7 @@ fn server(options: &Options) -> Result<ServerSettings, Stop> {
     Ok(ServerSettings {
         listen,
         transports: carriers::of_server(options.transport.as_deref(), &impair::carriers(options))?,
-        doors: room.map_or(Ok(Vec::new()), |room| course::doors(options, &room))?,
+        doors: room.map_or(Ok(Vec::new()), |room| course::doors(options, own, &room))?,
         web,
         history: history(options)?,
         limits: limits(options)?,

@@ -1,5 +1,7 @@
 //! Programs of the `lums` assignment over TCP.
 
+use std::net::TcpStream;
+
 use crate::{
     hall::{caller, free_port, students_server},
     support::{
@@ -148,6 +150,39 @@ fn is_the_help_that_of_the_assignment() {
     ours.says("Missing Username.");
     HELP.iter().for_each(|line| ours.says(line));
     ours.ends(1);
+}
+
+/// L1, L2: an option that is none, and `-h`.
+#[test]
+fn is_a_wrong_option_answered_with_the_help() {
+    let server = ["--role", "server", "--listen", "none", "--dialect", "lums"];
+    for (option, status) in [("-h", 0), ("-x", 0)] {
+        let mut ours = Launch::new("node", &[&server[..], &[option]].concat()).start();
+        ours.says("Server");
+        ours.says("-p PORT | --port=PORT The server port, defaults to 15000");
+        ours.says("-a ADDRESS | --address=ADDRESS The server ip or hostname, defaults to localhost");
+        ours.says("-h | --help Print this help");
+        ours.ends(status);
+    }
+    for (option, status) in [("-h", 0), ("-x", 1)] {
+        let mut ours = caller("lums", &[option]).start();
+        HELP.iter().for_each(|line| ours.says(line));
+        ours.ends(status);
+    }
+}
+
+/// L1: the server's own arguments.
+#[test]
+fn is_a_server_started_with_its_own_arguments() {
+    let port = free_port().to_string();
+    let server =
+        ["--role", "server", "--listen", "none", "--dialect", "lums", "-a", "localhost", "-p", &port];
+    let mut ours = Launch::new("node", &server).start();
+    drop(eventually("it listens", || TcpStream::connect(format!("127.0.0.1:{port}")).ok()));
+    let mut ann = caller("lums", &["-u", "ann", "-p", &port]).start();
+    ours.says("join: ann");
+    ann.type_line("quit");
+    ours.says("disconnected: ann");
 }
 
 /// L8, L12, L13, LUMS-D9: what is typed wrong, what ends.

@@ -147,3 +147,25 @@ fn is_an_answer_sent_until_it_is_acknowledged() {
     assert_eq!(alice.read(), answer);
     assert_eq!(answer, String::from_utf8(data_packet(0, "200 Registration successful\n")).unwrap());
 }
+
+/// UUDP-D4: who is silent through eight repetitions, a second apart, is removed.
+#[test]
+fn is_a_silent_user_removed_after_eight_repetitions() {
+    let hall = Hall::new(&["uwo-udp", "uwo"]);
+    let mut bob = hall.wire("uwo", "bob");
+    bob.sends("REGISTER bob CHAT/1.0\n");
+    bob.hears("200 Registration successful\n");
+    let mut alice = Wire::datagrams("alice", hall.at("uwo-udp"));
+    alice.sends(data_packet(0, "REGISTER alice CHAT/1.0\n"));
+    alice.read();
+    let mut sent = 0;
+    // The answer itself is what she never acknowledges.
+    while alice.read_within(Duration::from_secs(3)).is_some() {
+        sent += 1;
+    }
+    assert_eq!(sent, 9, "once and eight times more");
+    let mut again = Wire::datagrams("again", hall.at("uwo-udp"));
+    again.sends(data_packet(0, "REGISTER alice CHAT/1.0\n"));
+    again.read();
+    assert!(again.read().contains("200 Registration successful"), "the name is free");
+}

@@ -1,9 +1,12 @@
 //! Programs of the `vsb` assignment.
 
+use std::net::TcpStream;
+
 use crate::{
     hall::{Hall, caller, students_server},
     support::{
         folder::Folder,
+        patience::eventually,
         process::{Launch, Process},
     },
 };
@@ -121,6 +124,38 @@ fn is_one_too_many_told_so() {
     third.says("[Server]: server full");
     third.says("Server disconnected");
     third.ends(0);
+}
+
+/// VSB-D7: 8 KiB of text pass and one byte more does not; of what was said the last 1,000 messages are kept.
+#[test]
+fn where_do_text_and_history_end() {
+    let hall = Hall::new(&["vsb"]);
+    let mut ann = hall.wire("vsb", "ann");
+    ann.line();
+    let say = |text: &str| format!("{{\"type\": \"message\", \"data\": \"{text}\"}}\n");
+    let longest = "x".repeat(8 * 1024);
+    ann.sends(say(&longest));
+    assert!(ann.line().contains(&longest));
+    ann.sends(say(&format!("{longest}x")));
+    assert!(ann.line().contains("at most 8192 bytes"));
+    for number in 0..=1_000 {
+        ann.sends(say(&number.to_string()));
+        assert!(ann.line().contains(&format!(": \"{number}\"")));
+    }
+    ann.sends("{\"type\": \"history\"}\n");
+    let history = ann.line();
+    assert_eq!(history.matches("\\n").count(), 999, "a thousand in one answer");
+    assert!(history.contains(": 1\\n") && history.contains(": 1000\"") && !history.contains(": 0\\n"));
+}
+
+/// V16: the port as the assignment gives it.
+#[test]
+fn is_a_server_started_as_the_text_starts_it() {
+    let port = crate::hall::free_port().to_string();
+    let arguments = ["--role", "server", "--listen", "none", "--dialect", "vsb", "--port", &port];
+    let mut server = Launch::new("node", &arguments).start();
+    drop(eventually("it listens", || TcpStream::connect(format!("127.0.0.1:{port}")).ok()));
+    server.says_something_like("[Server]: 127.0.0.1:");
 }
 
 /// A student's server that is not there is no crash.

@@ -149,6 +149,11 @@ impl Wire {
         String::from_utf8_lossy(&read).into_owned()
     }
 
+    /// The next read, if one comes in that time.
+    pub(crate) fn read_within(&mut self, time: Duration) -> Option<Vec<u8>> {
+        self.reads.recv_timeout(time).ok()
+    }
+
     /// The other side ends the connection and has nothing more to say.
     #[track_caller]
     pub(crate) fn ends(&mut self) {

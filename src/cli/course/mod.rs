@@ -16,7 +16,7 @@ pub use caller::CourseSettings;
 pub use door::DoorSettings;
 
 pub(super) use caller::caller;
-pub(super) use door::doors;
+pub(super) use door::{doors, own_help};
 pub(super) use open::{Closer, Doors, show_instead};
 pub(super) use play::play;
 
