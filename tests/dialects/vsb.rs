@@ -154,8 +154,9 @@ fn is_a_server_started_as_the_text_starts_it() {
     let port = crate::hall::free_port().to_string();
     let arguments = ["--role", "server", "--listen", "none", "--dialect", "vsb", "--port", &port];
     let mut server = Launch::new("node", &arguments).start();
-    drop(eventually("it listens", || TcpStream::connect(format!("127.0.0.1:{port}")).ok()));
+    let ann = eventually("it listens", || TcpStream::connect(format!("127.0.0.1:{port}")).ok());
     server.says_something_like("[Server]: 127.0.0.1:");
+    drop(ann);
 }
 
 /// A student's server that is not there is no crash.
