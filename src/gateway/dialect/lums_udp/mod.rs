@@ -1,7 +1,7 @@
 //! `lums-udp`: the UDP editions of [`lums`](super::lums), whose messages mean the same.
 //!
 //! A message has its length in it and a packet a checksum. In part 1 of the assignment each message is one
-//! packet that may be lost; in part 2 ([`sender`], [`receiver`]) a message is a connection of its own: START,
+//! packet that may be lost; in part 2 (`sender`, `receiver`) a message is a connection of its own: START,
 //! data packets in a window of three, END, each acknowledged and repeated.
 
 mod client;
