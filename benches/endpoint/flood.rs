@@ -38,8 +38,8 @@ pub(crate) struct Flood {
 }
 
 impl Flood {
-    /// Hellos that are answered with a retry.
-    pub(crate) fn hellos(handshaker: MakeHandshaker) -> Self {
+    /// Hellos of this connection to an endpoint that wants a token of everybody.
+    fn begin(handshaker: MakeHandshaker) -> (Self, Box<Connection>) {
         let (mut dialer, now) = (endpoint(handshaker), now());
         let (_, mut connection) = dialer.connect(address(0), now).expect("its own key");
         let mut flood = Self {
@@ -49,21 +49,20 @@ impl Flood {
             now,
         };
         flood.endpoint.set_retry(Retry::Always);
+        (flood, connection)
+    }
+
+    /// Hellos that are answered with a retry.
+    pub(crate) fn hellos(handshaker: MakeHandshaker) -> Self {
+        let (mut flood, _) = Self::begin(handshaker);
         assert!(matches!(flood.next(), Dispatch::Reply(_)), "a retry");
         flood
     }
 
     /// Hellos with a token that was given to one address only.
     pub(crate) fn stolen_tokens(handshaker: MakeHandshaker) -> Self {
-        let (mut dialer, now) = (endpoint(handshaker), now());
-        let (_, mut connection) = dialer.connect(address(0), now).expect("its own key");
-        let mut flood = Self {
-            endpoint: endpoint(handshaker),
-            datagram: next_datagram(&mut connection, now),
-            sender: 0,
-            now,
-        };
-        flood.endpoint.set_retry(Retry::Always);
+        let (mut flood, mut connection) = Self::begin(handshaker);
+        let now = flood.now;
         let Dispatch::Reply(mut retry) = flood.next() else { panic!("a retry") };
         connection.handle_datagram(Arrived { remote: address(0), ecn: None, data: &mut retry }, now);
         let with_token = next_datagram(&mut connection, now);

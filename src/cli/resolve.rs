@@ -134,11 +134,10 @@ fn server(options: &Options, own: &OwnArguments) -> Result<ServerSettings, Stop>
         None | Some("off") => None,
         Some(web) => Some(address::local("--web", web)?),
     };
-    let room = rooms(&[])?.into_iter().next();
     Ok(ServerSettings {
         listen,
         transports: carriers::of_server(options.transport.as_deref(), &impair::carriers(options))?,
-        doors: room.map_or(Ok(Vec::new()), |room| course::doors(options, own, &room))?,
+        doors: course::doors(options, own, &room(DEFAULT_ROOM)?)?,
         web,
         history: history(options)?,
         limits: limits(options)?,
@@ -208,11 +207,15 @@ fn login_nick(login: &str) -> Nick {
     Nick::resembling(login)
 }
 
+fn room(name: &str) -> Result<RoomName, Stop> {
+    name.parse().map_err(|bad| Stop::Trouble(Status::Usage, bad_room(&bad)))
+}
+
 fn rooms(typed: &[String]) -> Result<Vec<RoomName>, Stop> {
     let typed = if typed.is_empty() { &[DEFAULT_ROOM.to_owned()] } else { typed };
     let mut rooms: Vec<RoomName> = Vec::new();
     for name in typed {
-        let room = name.parse().map_err(|bad| Stop::Trouble(Status::Usage, bad_room(&bad)))?;
+        let room = room(name)?;
         if !rooms.contains(&room) {
             rooms.push(room);
         }

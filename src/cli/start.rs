@@ -41,7 +41,7 @@ async fn live(settings: &Settings, quiet: bool) -> Result<Ending, Trouble> {
     let doors = Doors::bind(&settings).await?;
     let (handle, events, ended) =
         doors.beside(node(&settings, identity)).start().await.map_err(|error| start_trouble(&error))?;
-    let doors = doors.open();
+    let mut doors = doors.open();
     let watch = tokio::spawn(stop_on_signal(signals, handle.clone(), doors.closer()));
     let shown = match doors.only() {
         Some(lines) => show_instead(lines, events, quiet).await?,

@@ -16,7 +16,9 @@ use crate::{
 };
 
 use super::{
-    dialect::{Audience, Board, Carrier, Dialect, GuestId, HostConfig, Input, Machine, Output, plain},
+    dialect::{
+        Audience, Board, Carrier, Dialect, GuestId, HostConfig, Input, Machine, Output, file_line, plain,
+    },
     guest::{Guests, WayIn},
     network::{Network, now, until},
 };
@@ -268,7 +270,7 @@ impl Running {
 
     /// Guests of other doors get the file; who cannot is told of it in the room, or in private.
     fn send_file(&mut self, guest: GuestId, to: Audience, name: String, content: Bytes) {
-        let text = format!("sends the file {name} ({} bytes)", content.len());
+        let text = file_line(&name, content.len());
         let command = match &to {
             Audience::Followers(_) => Command::Say(text),
             Audience::Names(names) => Command::Tell { to: names.clone(), text },

@@ -19,7 +19,7 @@ use tokio::{
 
 use crate::{
     app::{Command, Event, Outcome},
-    node::{Ended, Events, Node, NodeHandle, StartError},
+    node::{Ended, Events, Node, NodeHandle},
     transport::Transport,
     wire::{Addr, Nick, RoomName, Scheme},
 };
@@ -178,16 +178,12 @@ async fn room_for_one(commands: Option<&mpsc::Sender<Command>>) {
 async fn stay(guest: GuestId, node: Node, queue: mpsc::Receiver<Command>, tell: mpsc::Sender<Input>) {
     let why = match node.start().await {
         Ok((handle, events, ended)) => live(guest, handle, events, ended, queue, &tell).await,
-        Err(error) => Some(refusal_of_start(&error)),
+        Err(error) => Some(Refusal::Other(error.to_string())),
     };
     if let Some(why) = why {
         // The machine may be gone before its guests.
         drop(tell.send(Input::Refused { guest, why }).await);
     }
-}
-
-fn refusal_of_start(error: &StartError) -> Refusal {
-    Refusal::Other(error.to_string())
 }
 
 /// Events are taken while a command waits for the node, because the node may wait for its events to be taken.

@@ -88,9 +88,7 @@ fn is_a_guest_known_by_its_door() {
 fn does_a_private_line_of_ours_reach_a_guest() {
     let hall = Hall::new(&["uwo", "vsb", "lums"]);
     let mut native = hall.native("tcp", "nat");
-    let mut uma = hall.wire("uwo", "uma");
-    uma.sends("REGISTER uma CHAT/1.0\n");
-    uma.hears("200 Registration successful\n");
+    let mut uma = hall.uwo("uma");
     let mut lou = hall.wire("lums", "lou");
     lou.sends("join lou");
     lou.is_quiet();

@@ -4,18 +4,11 @@ use crate::{hall::Hall, support::patience::eventually, wire::Wire};
 
 const CROWD: usize = 20;
 
-fn uwo(hall: &Hall, name: &str) -> Wire {
-    let mut wire = hall.wire("uwo", name);
-    wire.sends(format!("REGISTER {name} CHAT/1.0\n"));
-    wire.hears("200 Registration successful\n");
-    wire
-}
-
 /// W3, V2, L4: each of twenty says ten lines at once; each hears all others, in the order of each.
 #[test]
 fn do_twenty_at_once_hear_each_other() {
     let hall = Hall::new(&["uwo", "vsb"]);
-    let mut uwo: Vec<Wire> = (0..CROWD).map(|number| uwo(&hall, &format!("u{number}"))).collect();
+    let mut uwo: Vec<Wire> = (0..CROWD).map(|number| hall.uwo(&format!("u{number}"))).collect();
     for line in 0..10 {
         for (number, wire) in uwo.iter_mut().enumerate() {
             wire.sends(format!("@u{number}: line {line}\n"));
@@ -57,7 +50,7 @@ fn do_twenty_of_lums_get_each_message_by_itself() {
 #[test]
 fn is_death_in_the_middle_of_a_message_only_the_dead_ones() {
     let hall = Hall::new(&["uwo", "vsb", "lums", "iowa"]);
-    let mut alice = uwo(&hall, "alice");
+    let mut alice = hall.uwo("alice");
     let mut lou = hall.wire("lums", "lou");
     lou.sends("join lou");
     lou.is_quiet();
@@ -85,19 +78,19 @@ fn is_death_in_the_middle_of_a_message_only_the_dead_ones() {
 #[test]
 fn is_death_in_the_middle_of_a_file_the_end_of_the_file() {
     let hall = Hall::new(&["uwo", "lums"]);
-    let mut alice = uwo(&hall, "alice");
-    let mut dead = uwo(&hall, "dead");
+    let mut alice = hall.uwo("alice");
+    let mut dead = hall.uwo("dead");
     dead.sends("@dead: !attach f.bin @alice\n");
     dead.hears("ATTACH f.bin CHAT/1.0\n");
     dead.sends("Content-Length: 1000000\n");
     dead.sends(vec![7; 300_000]);
     dead.close();
-    let mut bob = uwo(&hall, "bob");
+    let mut bob = hall.uwo("bob");
     bob.sends("@bob: are you there?\n");
     alice.hears("@bob: are you there?\n");
     alice.is_quiet();
     // The name of the dead is free.
-    let mut again = uwo(&hall, "dead");
+    let mut again = hall.uwo("dead");
     again.is_quiet();
 
     // A receiver that dies while it is being sent a file.
@@ -118,8 +111,8 @@ fn is_death_in_the_middle_of_a_file_the_end_of_the_file() {
 #[test]
 fn is_one_that_never_reads_no_hindrance() {
     let hall = Hall::new(&["uwo"]);
-    let mut alice = uwo(&hall, "alice");
-    let mut bob = uwo(&hall, "bob");
+    let mut alice = hall.uwo("alice");
+    let mut bob = hall.uwo("bob");
     let deaf = std::net::TcpStream::connect(hall.at("uwo")).unwrap();
     std::io::Write::write_all(&mut &deaf, b"REGISTER deaf CHAT/1.0\n").unwrap();
     let text = "x".repeat(8_000);
@@ -144,7 +137,7 @@ fn do_silent_strangers_keep_nobody_out() {
         .flat_map(|(door, many)| (0..many).map(move |_| door))
         .map(|door| hall.wire(door, "stranger"))
         .collect();
-    let mut alice = uwo(&hall, "alice");
+    let mut alice = hall.uwo("alice");
     let mut lou = hall.wire("lums", "lou");
     lou.sends("join lou");
     eventually("lou is in", || {

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    net::{SocketAddr, TcpListener, UdpSocket},
+    net::SocketAddr,
     path::PathBuf,
     process,
     sync::atomic::{AtomicU32, Ordering},
@@ -61,6 +61,14 @@ impl Hall {
     /// A connection to the door of a protocol over TCP.
     pub(crate) fn wire(&self, dialect: &str, called: &str) -> Wire {
         Wire::connect(called, self.at(dialect))
+    }
+
+    /// A connection to the door of `uwo`, registered under this name.
+    pub(crate) fn uwo(&self, name: &str) -> Wire {
+        let mut wire = self.wire("uwo", name);
+        wire.sends(format!("REGISTER {name} CHAT/1.0\n"));
+        wire.hears("200 Registration successful\n");
+        wire
     }
 
     /// One of the programs in `tests/clients`, in a folder of its own.
@@ -129,14 +137,23 @@ pub(crate) fn students_server(folder: &Folder, script: &str, arguments: &[&str])
 }
 
 /// A port that nobody uses: below those that the system gives to connections, so that none takes it before
-/// the program does that it is meant for.
+/// the program does that it is meant for. Asked, not tried: a socket that was tried on is still there in a
+/// process another thread is just starting, and would take the connection meant for the program.
 pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     loop {
         let number = process::id().wrapping_mul(97) + NEXT.fetch_add(1, Ordering::Relaxed);
         let port = 20_000 + u16::try_from(number % 12_000).unwrap();
-        if TcpListener::bind(("0.0.0.0", port)).is_ok() && UdpSocket::bind(("0.0.0.0", port)).is_ok() {
+        if !["tcp", "tcp6", "udp", "udp6"].into_iter().any(|table| is_bound(table, port)) {
             return port;
         }
     }
+}
+
+/// Whether a table of the kernel's lists a socket with this port of ours.
+pub(crate) fn is_bound(table: &str, port: u16) -> bool {
+    // A machine without IPv6 has no table of it.
+    let table = fs::read_to_string(format!("/proc/net/{table}")).unwrap_or_default();
+    let ends = format!(":{port:04X}");
+    table.lines().filter_map(|line| line.split_whitespace().nth(1)).any(|local| local.ends_with(&ends))
 }

@@ -45,9 +45,7 @@ fn is_a_name_of_ours_taken_for_guests() {
 #[test]
 fn is_a_name_of_a_guest_taken_for_us_and_for_other_guests() {
     let hall = Hall::new(&["uwo", "lums", "vsb"]);
-    let mut uma = hall.wire("uwo", "uma");
-    uma.sends("REGISTER uma CHAT/1.0\n");
-    uma.hears("200 Registration successful\n");
+    let mut uma = hall.uwo("uma");
 
     let mut lums = hall.wire("lums", "lums");
     lums.sends("join uma");

@@ -116,9 +116,7 @@ fn data_packet(seq: u32, text: &str) -> Vec<u8> {
 #[test]
 fn is_a_number_that_never_changes_heard() {
     let hall = Hall::new(&["uwo-udp", "uwo"]);
-    let mut bob = hall.wire("uwo", "bob");
-    bob.sends("REGISTER bob CHAT/1.0\n");
-    bob.hears("200 Registration successful\n");
+    let mut bob = hall.uwo("bob");
     let mut alice = Wire::datagrams("alice", hall.at("uwo-udp"));
     alice.sends(data_packet(0, "REGISTER alice CHAT/1.0\n"));
     // The ACK, and the answer until it is acknowledged.
@@ -151,10 +149,7 @@ fn is_an_answer_sent_until_it_is_acknowledged() {
 /// UUDP-D4: who is silent through eight repetitions, a second apart, is removed.
 #[test]
 fn is_a_silent_user_removed_after_eight_repetitions() {
-    let hall = Hall::new(&["uwo-udp", "uwo"]);
-    let mut bob = hall.wire("uwo", "bob");
-    bob.sends("REGISTER bob CHAT/1.0\n");
-    bob.hears("200 Registration successful\n");
+    let hall = Hall::new(&["uwo-udp"]);
     let mut alice = Wire::datagrams("alice", hall.at("uwo-udp"));
     alice.sends(data_packet(0, "REGISTER alice CHAT/1.0\n"));
     alice.read();

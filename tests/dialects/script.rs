@@ -11,7 +11,7 @@ use std::{
 };
 
 use crate::{
-    hall::free_port,
+    hall::{free_port, is_bound},
     support::{
         folder::Folder,
         patience::eventually,
@@ -133,7 +133,7 @@ impl Play {
                 let port: u16 = self.values["port"].parse().unwrap();
                 let to = SocketAddr::from(([127, 0, 0, 1], port));
                 let wire = if more == "udp" {
-                    eventually("the door is open", || is_bound(port).then_some(()));
+                    eventually("the door is open", || is_bound("udp", port).then_some(()));
                     Wire::datagrams(called, to)
                 } else {
                     Wire::connect_eventually(called, to)
@@ -188,11 +188,6 @@ impl Play {
             assert_eq!(process.unnoted(), [""; 0], "more on stdout");
         }
     }
-}
-
-fn is_bound(port: u16) -> bool {
-    let local = format!(" 0100007F:{port:04X} ");
-    fs::read_to_string("/proc/net/udp").unwrap().contains(&local)
 }
 
 /// `\n`, `\r`, `\t`, `\0`, `\\` and `\xNN` as the bytes they stand for.

@@ -146,9 +146,7 @@ fn can_nobody_put_a_second_line_into_a_line_protocol() {
     let hall = Hall::new(&["vsb", "uwo", "lums"]);
     let mut lou = hall.student("lou", "lums_client.py", &["-u", "lou", "-p", &hall.port("lums")]);
     lou.complains("ready");
-    let mut uma = hall.wire("uwo", "uma");
-    uma.sends("REGISTER uma CHAT/1.0\n");
-    uma.hears("200 Registration successful\n");
+    let mut uma = hall.uwo("uma");
     let mut vic = hall.wire("vsb", "vic");
     let name = vic.port();
     vic.sends("{\"type\": \"message\", \"data\": \"one\\nDISCONNECT CHAT/1.0\\r\\ntwo\\u001b[2J\"}\n");
@@ -162,9 +160,7 @@ fn can_nobody_put_a_second_line_into_a_line_protocol() {
 fn is_everybody_on_every_list() {
     let hall = Hall::new(&["uwo", "lums", "vsb"]);
     let mut native = hall.native("tcp", "nat");
-    let mut uma = hall.wire("uwo", "uma");
-    uma.sends("REGISTER uma CHAT/1.0\n");
-    uma.hears("200 Registration successful\n");
+    let mut uma = hall.uwo("uma");
     let mut lou = hall.wire("lums", "lou");
     lou.sends("join lou");
     native.comes_to_say("[lobby] * ~lou joined");
@@ -202,9 +198,7 @@ fn is_everybody_on_every_list() {
 fn is_a_long_line_cut_where_it_does_not_fit() {
     let hall = Hall::new(&["uwo", "lums", "vsb"]);
     let mut native = hall.native("tcp", "nat");
-    let mut uma = hall.wire("uwo", "uma");
-    uma.sends("REGISTER uma CHAT/1.0\n");
-    uma.hears("200 Registration successful\n");
+    let mut uma = hall.uwo("uma");
     let mut lou = hall.wire("lums", "lou");
     lou.sends("join lou");
     native.comes_to_say("[lobby] * ~lou joined");

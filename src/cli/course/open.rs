@@ -33,7 +33,7 @@ pub(in crate::cli) struct Doors {
 pub(in crate::cli) struct OpenDoors {
     closer: Closer,
     page: Option<JoinHandle<()>>,
-    only: std::sync::Mutex<Option<mpsc::Receiver<String>>>,
+    only: Option<mpsc::Receiver<String>>,
 }
 
 /// Closes doors, once.
@@ -93,7 +93,7 @@ impl Doors {
         }
         let page = self.page.zip(board).map(|(page, board)| tokio::spawn(page.serve(board)));
         let closer = Closer { stop, ends: Arc::new(Mutex::new(ends)) };
-        OpenDoors { closer, page, only: std::sync::Mutex::new(only) }
+        OpenDoors { closer, page, only }
     }
 }
 
@@ -104,8 +104,8 @@ impl OpenDoors {
     }
 
     /// The lines to print in place of ours.
-    pub(in crate::cli) fn only(&self) -> Option<mpsc::Receiver<String>> {
-        self.only.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take()
+    pub(in crate::cli) fn only(&mut self) -> Option<mpsc::Receiver<String>> {
+        self.only.take()
     }
 
     /// Closes them, where nobody did before.

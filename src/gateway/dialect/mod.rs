@@ -5,6 +5,7 @@
 //! what the assignments promise is about all of them (who is in, who gets what, how many fit). A **caller**
 //! is the assignment's client or peer. `docs/dialects.md` numbers what each protocol asks for.
 
+mod announced;
 mod config;
 mod input;
 pub mod iowa;
@@ -15,6 +16,9 @@ mod names;
 mod output;
 mod own;
 mod pacer;
+#[cfg(test)]
+mod rehearsal;
+mod stranger;
 pub mod uwo;
 pub mod uwo_udp;
 pub mod vsb;
@@ -24,6 +28,7 @@ use std::{
     time::Instant,
 };
 
+pub(super) use announced::file_line;
 pub use config::{CallerConfig, Delivery, ForwardForm, HostConfig, MAX_FILE_BYTES};
 pub use input::{Input, Refusal};
 pub use names::{clean_line, plain, safe_nick};

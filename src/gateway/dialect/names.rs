@@ -30,6 +30,31 @@ pub fn clean_line(text: &str) -> String {
     line
 }
 
+/// Text that is cut, visibly, where it is longer than this many bytes.
+pub(super) fn within(text: String, max_bytes: usize) -> String {
+    const MORE: &str = " …";
+    if text.len() <= max_bytes {
+        return text;
+    }
+    format!("{}{MORE}", head(&text, max_bytes.saturating_sub(MORE.len())))
+}
+
+/// As many whole characters as fit.
+pub(super) fn head(text: &str, max_bytes: usize) -> &str {
+    (0..=max_bytes.min(text.len())).rev().find_map(|end| text.get(..end)).unwrap_or_default()
+}
+
+/// A name as one word, whatever it was.
+pub(super) fn one_word(name: &str) -> String {
+    name.replace(|c: char| c.is_whitespace() || c.is_control(), "_")
+}
+
+/// The name of a file without directories, if anything is left of it.
+pub(super) fn file_name(path: &str) -> Option<&str> {
+    let name = path.rsplit(['/', '\\']).next().unwrap_or_default();
+    (!matches!(name, "" | "." | "..")).then_some(name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -86,9 +86,9 @@ impl Pacer {
         (!self.waiting.is_empty()).then(|| self.free_at.unwrap_or(now))
     }
 
-    /// Whether everything was handed out and the pause after it is over.
-    pub fn is_idle(&self, now: Instant) -> bool {
-        self.waiting.is_empty() && self.free_at.is_none_or(|at| at <= now)
+    /// When the pause behind what was handed out last is over.
+    pub const fn free_at(&self) -> Option<Instant> {
+        self.free_at
     }
 
     fn queue(&mut self, piece: Piece) -> Result<(), Overflow> {

@@ -8,7 +8,7 @@ use std::{
 use crate::app::Command;
 
 use super::{
-    super::{ConnId, GuestId, Output, Refusal, safe_nick},
+    super::{ConnId, GuestId, Output, Refusal, names::within, safe_nick},
     host::Host,
     subscribers::SubscriberId,
     wire::Message,
@@ -26,9 +26,6 @@ pub(super) const MAX_AUTHORS_PER_CONN: usize = 8;
 
 /// Bytes of the longest text that others take.
 pub(super) const MAX_TEXT_BYTES: usize = 16_384;
-
-/// What stands where a text was cut.
-const CUT: &str = " …";
 
 /// The highest number tried behind a name that somebody has.
 const MAX_SUFFIX: u32 = 99;
@@ -57,7 +54,7 @@ impl Host {
             return self.log(format!("others do not hear {}: too many speak already", message.user));
         };
         if self.present.contains(&guest) && !message.text.is_empty() {
-            let command = Command::Say(shortened(&message.text));
+            let command = Command::Say(within(message.text.clone(), MAX_TEXT_BYTES));
             self.output(Output::Command { guest, command });
         }
     }
@@ -178,14 +175,4 @@ impl Host {
         self.present.remove(&guest);
         self.own.remove(guest, now);
     }
-}
-
-/// A text as others take it.
-fn shortened(text: &str) -> String {
-    if text.len() <= MAX_TEXT_BYTES {
-        return text.to_owned();
-    }
-    let limit = MAX_TEXT_BYTES.saturating_sub(CUT.len());
-    let end = (0..=limit).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
-    format!("{}{CUT}", text.get(..end).unwrap_or(""))
 }

@@ -8,12 +8,12 @@ use std::{
 };
 
 use super::{
-    super::{CallerConfig, ConnId, DialId, Input, Machine, Output, json::MAX_OBJECT_BYTES},
+    super::{CallerConfig, ConnId, DialId, Input, Machine, Output},
     MAX_CONNECTIONS,
     inbox::{Heard, Inbox},
     peer::print,
     shown::{Shown, Way},
-    typing::{Typed, Typing},
+    typing::{Speaker, Typed, Typing},
     wire::{self, Item},
 };
 
@@ -28,7 +28,7 @@ pub struct Client {
     inboxes: BTreeMap<ConnId, Inbox>,
     shown: Shown,
     typing: Typing,
-    next_seq: u64,
+    speaker: Speaker,
     is_over: bool,
     outputs: VecDeque<Output>,
 }
@@ -37,12 +37,12 @@ impl Client {
     /// A client that has not connected yet.
     pub fn new(config: CallerConfig) -> Self {
         Self {
+            speaker: Speaker::new(config.name.clone().unwrap_or_default()),
             config,
             server: None,
             inboxes: BTreeMap::new(),
             shown: Shown::default(),
             typing: Typing::default(),
-            next_seq: 0,
             is_over: false,
             outputs: VecDeque::new(),
         }
@@ -84,14 +84,10 @@ impl Client {
 
     /// I14, I22.
     fn say(&mut self, conn: ConnId, text: &str, now: Instant) {
-        let name = self.config.name.as_deref().unwrap_or_default();
-        let line = wire::message(self.next_seq, name, text);
-        if line.len() > MAX_OBJECT_BYTES {
-            let why = format!("not sent: a message has at most {MAX_OBJECT_BYTES} bytes");
-            return self.output(Output::Warn(why));
+        match self.speaker.say(text) {
+            Ok(line) => self.send(conn, line, now),
+            Err(why) => self.output(Output::Warn(why)),
         }
-        self.next_seq = self.next_seq.saturating_add(1);
-        self.send(conn, line, now);
     }
 
     fn send(&mut self, conn: ConnId, bytes: bytes::Bytes, now: Instant) {

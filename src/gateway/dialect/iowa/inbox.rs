@@ -1,7 +1,10 @@
 //! What comes in on one connection.
 
 use super::{
-    super::json::{MAX_BAD_IN_A_ROW, ObjectReader, Stranger},
+    super::{
+        json::{MAX_BAD_IN_A_ROW, ObjectReader},
+        stranger::Stranger,
+    },
     wire::Item,
 };
 

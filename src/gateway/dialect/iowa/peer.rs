@@ -9,11 +9,11 @@ use std::{
 use bytes::Bytes;
 
 use super::{
-    super::{CallerConfig, ConnId, DialId, Input, Machine, Output, clean_line, json::MAX_OBJECT_BYTES},
+    super::{CallerConfig, ConnId, DialId, Input, Machine, Output, clean_line},
     MAX_CONNECTIONS,
     inbox::{Heard, Inbox},
-    typing::{Typed, Typing},
-    wire::{self, Item, Message},
+    typing::{Speaker, Typed, Typing},
+    wire::{Item, Message},
 };
 
 /// How long a peer may take to answer the phone.
@@ -22,7 +22,7 @@ const DIAL_PATIENCE: Duration = Duration::from_secs(2);
 /// One chat program of the mesh.
 #[derive(Debug)]
 pub struct Peer {
-    name: String,
+    speaker: Speaker,
     is_interactive: bool,
     /// Those that lines go to, each with its one connection while it lasts.
     links: BTreeMap<SocketAddr, Option<ConnId>>,
@@ -33,7 +33,6 @@ pub struct Peer {
     typing: Typing,
     /// The line that is being sent, for peers that are being dialled.
     line: Bytes,
-    next_seq: u64,
     is_over: bool,
     outputs: VecDeque<Output>,
 }
@@ -42,7 +41,7 @@ impl Peer {
     /// A peer that has dialled nobody yet.
     pub fn new(config: CallerConfig) -> Self {
         Self {
-            name: config.name.unwrap_or_default(),
+            speaker: Speaker::new(config.name.unwrap_or_default()),
             is_interactive: config.interactive,
             links: config.peers.into_iter().map(|peer| (peer, None)).collect(),
             dials: BTreeMap::new(),
@@ -50,7 +49,6 @@ impl Peer {
             inboxes: BTreeMap::new(),
             typing: Typing::default(),
             line: Bytes::new(),
-            next_seq: 0,
             is_over: false,
             outputs: VecDeque::new(),
         }
@@ -69,13 +67,10 @@ impl Peer {
 
     /// The same number to everybody (IOWA-D8).
     fn say(&mut self, text: &str, now: Instant) {
-        let line = wire::message(self.next_seq, &self.name, text);
-        if line.len() > MAX_OBJECT_BYTES {
-            let why = format!("not sent: a message has at most {MAX_OBJECT_BYTES} bytes");
-            return self.output(Output::Warn(why));
+        match self.speaker.say(text) {
+            Ok(line) => self.line = line,
+            Err(why) => return self.output(Output::Warn(why)),
         }
-        self.next_seq = self.next_seq.saturating_add(1);
-        self.line = line;
         let links: Vec<(SocketAddr, Option<ConnId>)> =
             self.links.iter().map(|(to, conn)| (*to, *conn)).collect();
         for (to, conn) in links {

@@ -12,6 +12,7 @@ use super::{
         Audience, CallerConfig, ConnId, Delivery, DialId, ForwardForm, GuestId, HostConfig, Input,
         MAX_QUEUED_MESSAGES, Machine, Output, PACE, Refusal,
         json::{MAX_BAD_IN_A_ROW, MAX_OBJECT_BYTES},
+        rehearsal::said,
         safe_nick,
     },
     authors::{LINGER, MAX_AUTHORS, MAX_AUTHORS_PER_CONN, MAX_TEXT_BYTES},
@@ -21,10 +22,7 @@ use super::{
     typing::MAX_TYPED,
     *,
 };
-use crate::{
-    app::{Change, Command, Event, Place, Said, Trouble},
-    wire::{Epoch, NodeId, Seq},
-};
+use crate::app::{Change, Command, Event, Said, Trouble};
 
 mod callers;
 mod serving;
@@ -35,21 +33,6 @@ fn addr(text: &str) -> SocketAddr {
 
 fn object(seq: u64, user: &str, text: &str) -> String {
     format!("{{\"seq\": {seq}, \"user\": \"{user}\", \"message\": \"{text}\"}}")
-}
-
-fn said(from: &str, seq: u64, text: &str) -> Said {
-    Said {
-        place: Place::Room("lobby".parse().unwrap()),
-        from: from.to_owned(),
-        door: None,
-        id: NodeId([7; 32]),
-        epoch: Epoch(1),
-        seq: Seq(seq),
-        sent_at_ms: 0,
-        text: text.to_owned(),
-        historic: false,
-        followed: None,
-    }
 }
 
 /// JSON that is none or says nothing, one object or piece each.

@@ -2,7 +2,12 @@
 
 use std::{collections::VecDeque, time::Instant};
 
-use super::super::PACE;
+use bytes::Bytes;
+
+use super::{
+    super::{PACE, json::MAX_OBJECT_BYTES},
+    wire,
+};
 
 /// Lines that wait, should they come before they are asked for.
 pub(super) const MAX_TYPED: usize = 256;
@@ -14,6 +19,29 @@ pub(super) struct Typing {
     has_typed: bool,
     is_ending: bool,
     pause_until: Option<Instant>,
+}
+
+/// Numbers what a user says: from 0, one more a line, the same to everybody (IOWA-D8).
+#[derive(Clone, Debug)]
+pub(super) struct Speaker {
+    name: String,
+    next_seq: u64,
+}
+
+impl Speaker {
+    pub(super) const fn new(name: String) -> Self {
+        Self { name, next_seq: 0 }
+    }
+
+    /// The bytes of a line, or why it is not said.
+    pub(super) fn say(&mut self, text: &str) -> Result<Bytes, String> {
+        let line = wire::message(self.next_seq, &self.name, text);
+        if line.len() > MAX_OBJECT_BYTES {
+            return Err(format!("not sent: a message has at most {MAX_OBJECT_BYTES} bytes"));
+        }
+        self.next_seq = self.next_seq.saturating_add(1);
+        Ok(line)
+    }
 }
 
 /// What is to be done next.

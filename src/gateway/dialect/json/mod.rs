@@ -3,7 +3,6 @@
 
 mod reader;
 mod scanner;
-mod stranger;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -11,7 +10,6 @@ mod writer;
 use serde_json::{Map, Value};
 
 pub(super) use reader::{Object, ObjectReader, parse};
-pub(super) use stranger::Stranger;
 pub(super) use writer::{Field, object, quoted};
 
 /// Bytes of the longest object.

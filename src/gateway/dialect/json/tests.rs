@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::*;
+use super::{super::stranger::Stranger, *};
 
 fn all(bytes: &[u8]) -> Vec<Result<String, BadJson>> {
     texts(ObjectReader::default().read(bytes))

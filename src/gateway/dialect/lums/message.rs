@@ -167,9 +167,3 @@ pub(crate) fn named_file(rest: &Bytes) -> Result<(String, Bytes), Malformed> {
     }
     Ok((name, content))
 }
-
-/// The name without directories, if anything is left of it.
-pub(crate) fn file_name(path: &str) -> Option<&str> {
-    let name = path.rsplit(['/', '\\']).next().unwrap_or_default();
-    (!matches!(name, "" | "." | "..")).then_some(name)
-}

@@ -4,7 +4,7 @@ use std::{collections::VecDeque, time::Instant};
 
 use bytes::Bytes;
 
-use crate::gateway::dialect::{Overflow, PACE, Pacer};
+use crate::gateway::dialect::{Overflow, Pacer};
 
 use super::{FILE_REST, MAX_QUEUED_FILES};
 
@@ -14,7 +14,6 @@ pub(super) struct Outbox {
     pacer: Pacer,
     /// Of each that waits, whether it is a file: those are not counted in bytes, so they are by number.
     files: VecDeque<bool>,
-    free_at: Option<Instant>,
 }
 
 /// What became of a message that was to be written.
@@ -44,8 +43,7 @@ impl Outbox {
     /// The next message, if its time has come.
     pub(super) fn pop(&mut self, now: Instant) -> Option<Bytes> {
         let bytes = self.pacer.pop(now)?;
-        let is_file = self.files.pop_front().unwrap_or_default();
-        self.free_at = Some(now + if is_file { FILE_REST } else { PACE });
+        self.files.pop_front();
         Some(bytes)
     }
 
@@ -61,7 +59,7 @@ impl Outbox {
 
     /// When the pause behind what was written last is over.
     pub(super) const fn free_at(&self) -> Option<Instant> {
-        self.free_at
+        self.pacer.free_at()
     }
 
     /// When the next may be written.

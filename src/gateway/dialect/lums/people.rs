@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::{
     app::Change,
-    gateway::dialect::{ConnId, GuestId, plain, safe_nick},
+    gateway::dialect::{ConnId, GuestId, announced::Announced, names::one_word, plain, safe_nick},
 };
 
 use super::{
@@ -14,9 +14,6 @@ use super::{
 
 /// Messages of one user that wait for the user to be let in.
 pub(crate) const MAX_WAITING: usize = 64;
-
-/// Lines about files that one user got as files already.
-pub(crate) const MAX_ANNOUNCED: usize = 16;
 
 /// A message of a client, and what it means.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,12 +50,12 @@ pub(crate) struct Member {
     pub(crate) is_gone: bool,
     waiting: VecDeque<Heard>,
     waiting_bytes: usize,
-    announced: VecDeque<(String, String)>,
+    pub(crate) announced: Announced,
 }
 
 impl Member {
     pub(crate) fn new(guest: GuestId, name: String) -> Self {
-        let (waiting, announced) = (VecDeque::new(), VecDeque::new());
+        let (waiting, announced) = (VecDeque::new(), Announced::default());
         Self { guest, name, nick: None, later: false, is_gone: false, waiting, waiting_bytes: 0, announced }
     }
 
@@ -76,20 +73,6 @@ impl Member {
     pub(crate) fn take_waiting(&mut self) -> VecDeque<Heard> {
         self.waiting_bytes = 0;
         std::mem::take(&mut self.waiting)
-    }
-
-    /// Notes that the user has a file that a line in the room will tell of.
-    pub(crate) fn expect_line(&mut self, from: &str, line: String) {
-        if self.announced.len() >= MAX_ANNOUNCED {
-            self.announced.pop_front();
-        }
-        self.announced.push_back((from.to_owned(), line));
-    }
-
-    /// Whether this line tells of a file that the user has; true once a file.
-    pub(crate) fn is_expected(&mut self, from: &str, line: &str) -> bool {
-        let place = self.announced.iter().position(|(who, text)| who == from && text == line);
-        place.and_then(|place| self.announced.remove(place)).is_some()
     }
 }
 
@@ -227,5 +210,5 @@ impl People {
 
 /// Somebody's name as one word, whatever a far peer calls itself.
 pub(crate) fn word(name: &str) -> String {
-    plain(name).replace(|c: char| c.is_whitespace() || c.is_control(), "_")
+    one_word(plain(name))
 }

@@ -4,10 +4,14 @@ use bytes::Bytes;
 
 use crate::{
     app::{Event, Said},
-    gateway::dialect::{Audience, ConnId, clean_line, plain},
+    gateway::dialect::{
+        Audience, ConnId, clean_line, file_line,
+        names::{file_name, head, one_word, within},
+        plain,
+    },
 };
 
-use super::{MAX_NAME_BYTES, MAX_TEXT_BYTES, message::file_name, people::word, reply::Reply, server::Server};
+use super::{MAX_NAME_BYTES, MAX_TEXT_BYTES, people::word, reply::Reply, server::Server};
 
 impl Server {
     /// What a user is told.
@@ -41,7 +45,7 @@ impl Server {
             return;
         };
         let from = word(&said.from);
-        if member.is_expected(&from, &said.text) {
+        if member.announced.take(&from, &said.text) {
             return;
         }
         let text = within(clean_line(&said.text), MAX_TEXT_BYTES);
@@ -50,12 +54,13 @@ impl Server {
 
     /// A file from another door. Nobody can follow by this protocol, so what is for followers is for all.
     pub(super) fn file_of_another(&mut self, from: &str, to: &Audience, name: &str, content: &Bytes) {
-        let Some(file) = file_name(name).map(one_word) else { return };
+        let Some(file) = file_name(name) else { return };
+        let file = head(&one_word(file), MAX_NAME_BYTES).to_owned();
         if content.len() > self.max_file_bytes {
             return self.log(format!("{file} of {from} is too long to be passed on"));
         }
         let from = word(from);
-        let line = format!("sends the file {name} ({} bytes)", content.len());
+        let line = file_line(name, content.len());
         let receivers: Vec<ConnId> = match to {
             Audience::Followers(_) => self.people.present().map(|(conn, _)| conn).collect(),
             Audience::Names(names) => {
@@ -68,30 +73,10 @@ impl Server {
         };
         for conn in receivers {
             if let Some(member) = self.people.member_mut(conn) {
-                member.expect_line(&from, line.clone());
+                member.announced.expect(&from, line.clone());
             }
             let (from, name, content) = (from.clone(), file.clone(), content.clone());
             self.reply(conn, Reply::File { from, name, content });
         }
     }
-}
-
-/// The name of a file as this protocol can say it.
-fn one_word(name: &str) -> String {
-    let name = name.replace(|c: char| c.is_whitespace() || c.is_control(), "_");
-    head(&name, MAX_NAME_BYTES).to_owned()
-}
-
-/// Text that is cut, visibly, where it is longer than this many bytes.
-pub(super) fn within(text: String, max_bytes: usize) -> String {
-    const MORE: &str = " …";
-    if text.len() <= max_bytes {
-        return text;
-    }
-    format!("{}{MORE}", head(&text, max_bytes.saturating_sub(MORE.len())))
-}
-
-/// As many whole characters as fit.
-pub(super) fn head(text: &str, max_bytes: usize) -> &str {
-    (0..=max_bytes.min(text.len())).rev().find_map(|end| text.get(..end)).unwrap_or_default()
 }

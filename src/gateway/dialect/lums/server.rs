@@ -10,16 +10,18 @@ use bytes::Bytes;
 
 use crate::{
     app::Command,
-    gateway::dialect::{Audience, ConnId, HostConfig, Input, Output, Refusal, clean_line},
+    gateway::dialect::{
+        Audience, ConnId, HostConfig, Input, Output, Refusal, clean_line,
+        names::{file_name, within},
+    },
 };
 
 use super::{
     LONG_FILE_BYTES, MAX_CLIENTS, MAX_MESSAGE_BYTES,
-    message::{file_name, lossy},
+    message::lossy,
     people::{Heard, Known, People},
     reply::Reply,
     request::Request,
-    room::within,
 };
 
 /// Bytes of the longest private line among us.

@@ -7,11 +7,11 @@ use std::{
 
 use bytes::Bytes;
 
-use crate::gateway::dialect::{CallerConfig, Input, Output, clean_line};
+use crate::gateway::dialect::{CallerConfig, Input, Output, clean_line, names::file_name};
 
 use super::{
     CLIENT_HELP, LONG_FILE_BYTES, MAX_TEXT_BYTES, MISSING_USERNAME,
-    message::{Malformed, addressed, file_name, user_name, word},
+    message::{Malformed, addressed, user_name, word},
     reply::Reply,
     request::Request,
 };

@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 
-use crate::gateway::dialect::{GuestId, Overflow, Pacer};
+use crate::gateway::dialect::{GuestId, Overflow, Pacer, announced::Announced};
 
 use super::{follow::Follows, framing::Inbox, rest_after};
 
@@ -17,9 +17,6 @@ const ECHO_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Users who left whose lines are still expected; the one who left first makes way.
 pub(super) const MAX_GONE: usize = 64;
-
-/// Files whose line in the room is still expected; the oldest makes way.
-pub(super) const MAX_TOLD_FILES: usize = 16;
 
 /// One connection.
 #[derive(Debug)]
@@ -112,7 +109,7 @@ pub(super) struct Guest {
     pub(super) upload: Option<Upload>,
     /// Under their names in the room, mark included.
     gone: VecDeque<(String, Instant)>,
-    files: VecDeque<(String, String)>,
+    pub(super) announced: Announced,
 }
 
 /// Whether lines may still belong to the registration (UWO-D3).
@@ -152,8 +149,8 @@ pub(super) enum Phase {
 impl Guest {
     pub(super) fn new(id: GuestId, name: String, nick: String) -> Self {
         let (follows, header) = (Follows::new(&name), Header::Possible);
-        let (gone, files) = (VecDeque::new(), VecDeque::new());
-        Self { id, name, nick, follows, header, upload: None, gone, files }
+        let (gone, announced) = (VecDeque::new(), Announced::default());
+        Self { id, name, nick, follows, header, upload: None, gone, announced }
     }
 
     /// Somebody of this protocol left, whose last lines and leaving the room is still to tell of.
@@ -175,19 +172,5 @@ impl Guest {
     pub(super) fn is_echo_of(&self, nick: &str, now: Instant) -> bool {
         let recent = |left: &Instant| now.saturating_duration_since(*left) < ECHO_PATIENCE;
         self.gone.iter().any(|(gone, left)| gone.eq_ignore_ascii_case(nick) && recent(left))
-    }
-
-    /// The user got a file, of which the room will tell in this line.
-    pub(super) fn expect_line_of_file(&mut self, from: &str, line: String) {
-        if self.files.len() >= MAX_TOLD_FILES {
-            self.files.pop_front();
-        }
-        self.files.push_back((from.to_owned(), line));
-    }
-
-    /// Whether this line tells of a file that the user got; each does so once.
-    pub(super) fn is_line_of_file(&mut self, from: &str, line: &str) -> bool {
-        let found = self.files.iter().position(|(by, told)| by.eq_ignore_ascii_case(from) && told == line);
-        found.is_some_and(|at| self.files.remove(at).is_some())
     }
 }

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
+use crate::gateway::dialect::names::{file_name, head, one_word, within};
+
 use super::{MAX_LINE_BYTES, MAX_NAME_CHARS};
 
 pub(super) const REGISTERED: &str = "200 Registration successful";
@@ -29,13 +31,6 @@ fn is_name(name: &str) -> bool {
 pub(super) fn is_registration(text: &[u8]) -> bool {
     let word = text.strip_prefix(b"REGISTER ").and_then(|rest| rest.strip_suffix(b" CHAT/1.0"));
     word.is_some_and(|word| !word.is_empty() && !word.contains(&b' ') && !word.contains(&b'\n'))
-}
-
-/// Whether somebody speaks HTTP or TLS: no program for this protocol.
-pub(super) fn is_foreign(start: &[u8]) -> bool {
-    const VERBS: [&[u8]; 9] =
-        [b"GET ", b"POST ", b"PUT ", b"HEAD ", b"DELETE ", b"OPTIONS ", b"CONNECT ", b"PATCH ", b"TRACE "];
-    start.starts_with(&[0x16, 0x03]) || VERBS.iter().any(|verb| start.starts_with(verb))
 }
 
 /// Whether the first word of a line is this one.
@@ -133,27 +128,12 @@ pub(super) fn control_word<'a>(line: &'a str, before: &str) -> Option<&'a str> {
 /// The name of a file without its directories, as one word; nothing where no name is left.
 pub(super) fn base_name(path: &str) -> Option<String> {
     const MAX_FILE_NAME_BYTES: usize = 200;
-    let name = path.rsplit(['/', '\\']).next().unwrap_or_default();
-    if matches!(name, "" | "." | "..") {
-        return None;
-    }
-    let word = |c: char| if c.is_whitespace() || c.is_control() { '_' } else { c };
-    let name: String = name.chars().map(word).collect();
-    Some(start_of(&name, MAX_FILE_NAME_BYTES).to_owned())
+    file_name(path).map(|name| head(&one_word(name), MAX_FILE_NAME_BYTES).to_owned())
 }
 
 /// A line of others, short enough for programs of this protocol.
 pub(super) fn shortened(line: String) -> String {
-    if line.len() <= MAX_LINE_BYTES {
-        return line;
-    }
-    let more = " …";
-    format!("{}{more}", start_of(&line, MAX_LINE_BYTES.saturating_sub(more.len())))
-}
-
-/// Whole characters, as many as fit.
-fn start_of(text: &str, bytes: usize) -> &str {
-    (0..=bytes).rev().find_map(|end| text.get(..end)).unwrap_or(text)
+    within(line, MAX_LINE_BYTES)
 }
 
 /// What is written to who ends lines; who does not gets all but the last byte.

@@ -11,8 +11,7 @@ use bytes::Bytes;
 use super::{
     super::{
         Board, ConnId, GuestId, HostConfig, Input, MAX_QUEUED_BYTES, Machine, Output, Refusal,
-        json::{MAX_OBJECT_BYTES, Stranger},
-        own::OwnNames,
+        json::MAX_OBJECT_BYTES, own::OwnNames, stranger::Stranger,
     },
     MAX_USERS, SERVER,
     lines::Lines,

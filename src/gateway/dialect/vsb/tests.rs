@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use super::{
     super::{
         Audience, CallerConfig, ConnId, Delivery, DialId, ForwardForm, GuestId, HostConfig, Input, Machine,
-        Output, Refusal, json::MAX_BAD_IN_A_ROW, safe_nick,
+        Output, Refusal, json::MAX_BAD_IN_A_ROW, rehearsal::said, safe_nick,
     },
     client::{LINGER, MAX_LINE_BYTES as MAX_SERVER_LINE_BYTES, QUIET},
     host::{MAX_LINE_BYTES, MAX_WAITING_BYTES},
@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     app::{Change, Command, Event, Place, Said, Trouble},
-    wire::{Epoch, NodeId, Seq},
+    wire::Seq,
 };
 
 mod calling;
@@ -201,21 +201,6 @@ impl Served {
 
 fn message(source: &str, text: &str) -> String {
     format!("{{\"type\": \"message\", \"data\": {{\"source\": \"{source}\", \"message\": \"{text}\"}}}}\n")
-}
-
-fn said(from: &str, seq: u64, text: &str) -> Said {
-    Said {
-        place: Place::Room("lobby".parse().unwrap()),
-        from: from.to_owned(),
-        door: None,
-        id: NodeId([7; 32]),
-        epoch: Epoch(1),
-        seq: Seq(seq),
-        sent_at_ms: 0,
-        text: text.to_owned(),
-        historic: false,
-        followed: None,
-    }
 }
 
 fn presence(name: &str, change: Change) -> Event {

@@ -93,7 +93,7 @@ fn assert_descending(ranges: impl Iterator<Item = std::ops::RangeInclusive<u64>>
 }
 
 /// Writes a frame that was read; `None` for what is never written.
-fn put(out: &mut Vec<u8>, frame: &Frame<'_>) -> Option<()> {
+pub(super) fn put(out: &mut Vec<u8>, frame: &Frame<'_>) -> Option<()> {
     let text = |bytes| std::str::from_utf8(bytes).ok();
     match *frame {
         Frame::Padding => out.push(0),

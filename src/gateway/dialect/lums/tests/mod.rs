@@ -17,12 +17,11 @@ use std::{
 use bytes::Bytes;
 
 use crate::{
-    app::{Event, Place, Said},
+    app::{Event, Said},
     gateway::dialect::{
         CallerConfig, ConnId, Delivery, ForwardForm, GuestId, HostConfig, Input, Machine, Output, Refusal,
-        safe_nick,
+        rehearsal, safe_nick,
     },
-    wire::{Epoch, NodeId, PublicKey, Seq},
 };
 
 pub(crate) const MAX_FILE_BYTES: usize = 100_000;
@@ -68,18 +67,7 @@ pub(crate) fn ms(ms: u64) -> Duration {
 }
 
 pub(crate) fn said(from: &str, text: &str) -> Said {
-    Said {
-        place: Place::Room("lobby".parse().unwrap()),
-        from: from.to_owned(),
-        door: None,
-        id: NodeId::of(&PublicKey([1; 32])),
-        epoch: Epoch(1),
-        seq: Seq(0),
-        sent_at_ms: 0,
-        text: text.to_owned(),
-        historic: false,
-        followed: None,
-    }
+    rehearsal::said(from, 0, text)
 }
 
 /// One machine and everything around it.

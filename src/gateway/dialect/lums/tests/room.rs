@@ -8,7 +8,8 @@ use crate::{
     app::{Change, Command, Trouble},
     gateway::dialect::{
         Audience,
-        lums::{Host, MAX_TEXT_BYTES, people::MAX_ANNOUNCED},
+        announced::MAX_ANNOUNCED,
+        lums::{Host, MAX_TEXT_BYTES},
     },
 };
 

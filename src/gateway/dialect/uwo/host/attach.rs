@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use crate::gateway::dialect::{Audience, ConnId, Delivery, Output, plain};
+use crate::gateway::dialect::{Audience, ConnId, Delivery, Output, file_line, plain};
 
 use super::{
     super::{
@@ -97,7 +97,7 @@ impl Host {
         let followed: Vec<&str> = words.iter().map(String::as_str).collect();
         for receiver in self.audience(Some(conn), &followed) {
             if !self.give_file(receiver, &from, &name, &content, now) {
-                self.say(receiver, &format!("@{from}: {}", line_of_file(&name, &content)), now);
+                self.say(receiver, &format!("@{from}: {}", file_line(&name, content.len())), now);
             }
         }
         self.say(conn, &format!("Attachment {path} attached and distributed"), now);
@@ -126,7 +126,7 @@ impl Host {
         for receiver in receivers {
             let given = self.give_file(receiver, from, &word, content, now);
             if let Some(guest) = self.guest_mut(receiver).filter(|_| given) {
-                guest.expect_line_of_file(from, line_of_file(name, content));
+                guest.announced.expect(from, file_line(name, content.len()));
             }
         }
     }
@@ -178,9 +178,4 @@ impl Host {
 
 fn not_sent(path: &str) -> String {
     format!("Error:  Attached file {path} could not be sent")
-}
-
-/// What those read who cannot take a file.
-fn line_of_file(name: &str, content: &Bytes) -> String {
-    format!("sends the file {name} ({} bytes)", content.len())
 }

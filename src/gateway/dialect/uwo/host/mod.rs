@@ -15,14 +15,14 @@ use bytes::Bytes;
 
 use crate::{
     app::limits::MAX_CLIENTS,
-    gateway::dialect::{ConnId, GuestId, HostConfig, Input, Machine, Output},
+    gateway::dialect::{ConnId, GuestId, HostConfig, Input, Machine, Output, stranger::is_foreign},
 };
 
 use super::{
     MAX_EARLY_BYTES, MAX_LINE_BYTES, MAX_STRANGERS, REGISTER_PATIENCE,
     framing::{First, Heard, Inbox},
     guest::{Conn, Guest, Phase, State},
-    line::{GOODBYE, ended, is_foreign},
+    line::{GOODBYE, ended},
 };
 
 /// The server of `uwo`: one for a listener and everybody who comes to it.

@@ -41,7 +41,7 @@ impl Host {
             said.from.starts_with('~') && self.nicks.contains(&plain(&said.from).to_ascii_lowercase());
         let Some(guest) = self.guest_mut(conn) else { return };
         let from = plain(&said.from);
-        if is_own || guest.is_echo_of(&said.from, now) || guest.is_line_of_file(from, &said.text) {
+        if is_own || guest.is_echo_of(&said.from, now) || guest.announced.take(from, &said.text) {
             return;
         }
         let line = shortened(format!("@{from}: {}", clean_line(&said.text)));
@@ -56,7 +56,7 @@ impl Host {
     fn private_line(&mut self, conn: ConnId, said: &Said, now: Instant) {
         let Some(guest) = self.guest_mut(conn) else { return };
         let from = plain(&said.from);
-        if !guest.is_line_of_file(from, &said.text) {
+        if !guest.announced.take(from, &said.text) {
             self.say(conn, &shortened(format!("@{from}: (private) {}", clean_line(&said.text))), now);
         }
     }

@@ -3,7 +3,8 @@
 use super::*;
 use crate::gateway::dialect::{
     MAX_QUEUED_MESSAGES, PACE,
-    uwo::{ATTACH_PATIENCE, FILE_REST, MAX_UPLOADS, STALL_PATIENCE, guest::MAX_TOLD_FILES},
+    announced::MAX_ANNOUNCED,
+    uwo::{ATTACH_PATIENCE, FILE_REST, MAX_UPLOADS, STALL_PATIENCE},
 };
 
 const NOTICE: &str = "ATTACHMENT f.bin CHAT/1.0\nOrigin: alice\nContent-Length: 20\n";
@@ -265,7 +266,7 @@ fn does_nobody_get_a_file_under_broadcast() {
 fn how_many_lines_of_files_are_expected() {
     let mut stage = Stage::new();
     let bob = stage.joins("bob");
-    for i in 0..=MAX_TOLD_FILES {
+    for i in 0..=MAX_ANNOUNCED {
         let to = Audience::Names(vec!["bob".into()]);
         let content = Bytes::from_static(b"x");
         stage.input(Input::File { from: "~c".into(), to, name: format!("f{i}"), content });

@@ -19,12 +19,11 @@ use std::{
 use bytes::Bytes;
 
 use crate::{
-    app::{Change, Command, Event, Place, Said},
+    app::{Change, Command, Event, Said},
     gateway::dialect::{
         Audience, CallerConfig, ConnId, Delivery, GuestId, HostConfig, Input, Machine, Output, Refusal,
-        safe_nick,
+        rehearsal, safe_nick,
     },
-    wire::{Epoch, NodeId, Seq},
 };
 
 use super::{Client, Host};
@@ -223,16 +222,5 @@ impl Stage {
 }
 
 fn said(from: &str, text: &str) -> Said {
-    Said {
-        place: Place::Room("lobby".parse().unwrap()),
-        from: from.into(),
-        door: None,
-        id: NodeId([7; 32]),
-        epoch: Epoch(1),
-        seq: Seq(0),
-        sent_at_ms: 0,
-        text: text.into(),
-        historic: false,
-        followed: None,
-    }
+    rehearsal::said(from, 0, text)
 }

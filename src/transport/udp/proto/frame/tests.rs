@@ -3,7 +3,10 @@ use proptest::{collection::vec, prelude::*};
 use super::*;
 use crate::transport::{
     MAX_CLOSE_TEXT,
-    udp::proto::varint::{MAX_VARINT, Malformed, put_varint},
+    udp::proto::{
+        fuzzing::put,
+        varint::{MAX_VARINT, Malformed, put_varint},
+    },
 };
 
 mod ack;
@@ -25,33 +28,6 @@ fn read_one(payload: &[u8]) -> Result<Frame<'_>, Malformed> {
     let mut frames = read(payload)?;
     assert_eq!(frames.len(), 1);
     Ok(frames.remove(0))
-}
-
-/// Writes a frame that was read; `None` for what is never written.
-fn put(out: &mut Vec<u8>, frame: &Frame<'_>) -> Option<()> {
-    let text = |bytes| std::str::from_utf8(bytes).ok();
-    match *frame {
-        Frame::Padding => out.push(0),
-        Frame::Ping => put_ping(out),
-        Frame::ImmediateAck => put_immediate_ack(out),
-        Frame::Ack(ref ack) => {
-            assert!(put_ack(out, ack.delay, ack.ranges(), MAX_ACK_RANGES, usize::MAX, ack.ecn));
-        }
-        Frame::Crypto { offset, data } => put_crypto(out, offset, data),
-        Frame::Credit { class, limit } => put_credit(out, class, limit),
-        Frame::Blocked { class, limit } => put_blocked(out, class, limit),
-        Frame::Finish { code, total, text: words } => put_finish(out, code, total, text(words)?),
-        Frame::Consumed { messages, last } => put_consumed(out, messages, last),
-        Frame::PathChallenge(data) => put_path_challenge(out, data),
-        Frame::PathResponse(data) => put_path_response(out, data),
-        Frame::NewCid { seq, retire_prior, cid, reset } => put_new_cid(out, seq, retire_prior, cid, reset),
-        Frame::RetireCid { seq } => put_retire_cid(out, seq),
-        Frame::HandshakeDone => put_handshake_done(out),
-        Frame::Close { code, text: words } => put_close(out, code, text(words)?),
-        Frame::Message(Piece { lane, seq, part, data }) => put_message(out, lane, seq, part, data, false),
-        Frame::Unknown => return None,
-    }
-    Some(())
 }
 
 /// One frame of every form but acknowledgements, with its bytes.

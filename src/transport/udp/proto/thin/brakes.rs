@@ -211,26 +211,15 @@ impl QueueWatch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::transport::udp::proto::thin::{LossEstimate, model::start};
+    use crate::transport::udp::proto::thin::{
+        LossEstimate,
+        model::{conditions, start},
+    };
 
     const COPY: u64 = 261;
 
     fn millis(millis: u64) -> Duration {
         Duration::from_millis(millis)
-    }
-
-    fn conditions(loss: &LossEstimate) -> Conditions {
-        Conditions {
-            srtt: millis(50),
-            rttvar: millis(1),
-            lately: millis(50),
-            most_lately: millis(50),
-            min_rtt: millis(50),
-            reo_wnd: millis(6),
-            p: loss.view(),
-            bandwidth: None,
-            marked: None,
-        }
     }
 
     #[test]

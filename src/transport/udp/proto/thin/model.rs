@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Conditions, PieceRef, Thin};
+use super::{Conditions, LossEstimate, PieceRef, Thin};
 use peer::{Flight, Peer};
 
 /// Bytes of a packet with one message of 200 B, IP and UDP headers included.
@@ -20,6 +20,21 @@ const JITTER: Duration = Duration::from_millis(1);
 
 /// Acknowledgements repeat this many packet numbers.
 const ACK_MEMORY: usize = 64;
+
+/// A quiet path of 50 ms that loses so much.
+pub(super) fn conditions(p: &LossEstimate) -> Conditions {
+    Conditions {
+        srtt: Duration::from_millis(50),
+        rttvar: Duration::from_millis(1),
+        lately: Duration::from_millis(50),
+        most_lately: Duration::from_millis(50),
+        min_rtt: Duration::from_millis(50),
+        reo_wnd: Duration::from_millis(6),
+        p: p.view(),
+        bandwidth: None,
+        marked: None,
+    }
+}
 
 /// Some instant. Only differences count.
 #[allow(

@@ -1,4 +1,4 @@
-use super::model::{Outcome, Setup, message, run, start};
+use super::model::{Outcome, Setup, conditions, message, run, start};
 use super::*;
 
 fn millis(millis: u64) -> Duration {
@@ -101,20 +101,6 @@ fn lossy(n: u64) -> LossEstimate {
         }
     }
     estimate
-}
-
-fn conditions(p: &LossEstimate) -> Conditions {
-    Conditions {
-        srtt: millis(50),
-        rttvar: millis(1),
-        lately: millis(50),
-        most_lately: millis(50),
-        min_rtt: millis(50),
-        reo_wnd: millis(6),
-        p: p.view(),
-        bandwidth: None,
-        marked: None,
-    }
 }
 
 /// What leaves until `end`, with the milliseconds since the start, when timers are served on time.

@@ -10,6 +10,19 @@ use crate::transport::Lane;
 
 const FORWARDER: &str = "66.6.6.6:666";
 
+/// Copies of whatever leaves host 0 from now on. What `passes`, by the host it is from, also arrives.
+fn copied(world: &mut World, passes: fn(usize) -> bool) -> Rc<RefCell<Vec<Vec<u8>>>> {
+    let copies = Rc::new(RefCell::new(Vec::new()));
+    let seen = copies.clone();
+    world.tamper = Some(Box::new(move |from, _, datagram| {
+        if from == 0 {
+            seen.borrow_mut().push(datagram.clone());
+        }
+        passes(from)
+    }));
+    copies
+}
+
 /// Somebody who sends copies of whatever leaves host 0 from an address of their own, without delay, and,
 /// if `relays`, passes on what comes back.
 fn forward(relays: bool) {
@@ -17,14 +30,7 @@ fn forward(relays: bool) {
     let [here, there] = world.connected();
     lives_at(&mut world, &[HOME]);
     world.run(SECOND);
-    let copies = Rc::new(RefCell::new(Vec::new()));
-    let seen = copies.clone();
-    world.tamper = Some(Box::new(move |from, _, datagram| {
-        if from == 0 {
-            seen.borrow_mut().push(datagram.clone());
-        }
-        true
-    }));
+    let copies = copied(&mut world, |_| true);
     let (forwarder, mut given, mut got) = (addr(FORWARDER), 0, 0);
     world.send(1, there, Lane::bulk(9), vec![9; 1 << 20]);
     let end = world.now + SECOND * 6;
@@ -99,14 +105,7 @@ fn does_nothing_happen_when_old_packets_are_replayed_from_elsewhere() {
     let mut world = clean(1);
     let [here, there] = world.connected();
     lives_at(&mut world, &[HOME]);
-    let copies = Rc::new(RefCell::new(Vec::new()));
-    let seen = copies.clone();
-    world.tamper = Some(Box::new(move |from, _, datagram| {
-        if from == 0 {
-            seen.borrow_mut().push(datagram.clone());
-        }
-        true
-    }));
+    let copies = copied(&mut world, |_| true);
     for _ in 0..20 {
         world.send(0, here, Lane::thin(1), "line");
         world.run(100 * MS);
@@ -126,14 +125,7 @@ fn does_everything_flow_where_answers_do_not_reach_the_address_that_packets_come
     let [here, there] = world.connected();
     lives_at(&mut world, &[HOME]);
     world.run(SECOND);
-    let caught = Rc::new(RefCell::new(Vec::new()));
-    let seen = caught.clone();
-    world.tamper = Some(Box::new(move |from, _, datagram| {
-        if from == 0 {
-            seen.borrow_mut().push(datagram.clone());
-        }
-        from == 1
-    }));
+    let caught = copied(&mut world, |from| from == 1);
     world.send(1, there, Lane::bulk(9), vec![9; 1 << 20]);
     for _ in 0..100 {
         world.send(0, here, Lane::thin(1), "can you hear me?");
