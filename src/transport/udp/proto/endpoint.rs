@@ -14,12 +14,14 @@ use rand::{Rng as _, SeedableRng, rngs::ChaCha12Rng};
 use ring::hmac;
 
 use self::strangers::Replies;
+use crate::transport::Class;
+
 use super::{
     Side,
     cid::{CidFactory, ConnectionId, LocalCids, reset_token},
     config::Config,
     connection::{Arrived, Birth, Connection, EndpointRequest, Handshaking},
-    lanes::START_WINDOW,
+    lanes::start_window,
     mac::{SipKey, hmac_short},
     packet::{MIN_INITIAL_BYTES, Outer, read_outer, unmask},
     params::Params,
@@ -340,7 +342,7 @@ impl Endpoint {
             max_datagram: self.config.max_datagram,
             idle_timeout_ms: milliseconds(self.config.idle_timeout),
             max_ack_delay_ms: milliseconds(MAX_ACK_DELAY) as u16,
-            credit: [START_WINDOW; 3],
+            credit: Class::ALL.map(start_window),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{LARGE_MESSAGE, MESSAGE_CHARGE, PerClass, START_WINDOW};
+use super::{LARGE_MESSAGE, MESSAGE_CHARGE, PerClass, start_window};
 use crate::transport::{Class, udp::proto::Violation};
 
 /// Bytes that a window grows to at most. Chat needs little; a file fills 100 ms at 600 Mbit/s.
@@ -12,6 +12,11 @@ const fn max_window(class: Class) -> u64 {
         Class::Bulk => 8 << 20,
     }
 }
+
+/// Round trips. Credit is renewed by halves, so a sender that waits for nothing else empties a window in less
+/// than three where nothing is lost. Where a third is, a message of many packets takes five more until its
+/// last one got through, and those behind it wait.
+const TUNE_ROUNDS: u32 = 16;
 
 /// The sender's side: what it was allowed, and what it used of that.
 #[derive(Clone, Debug)]
@@ -25,7 +30,7 @@ struct Account {
 
 impl SendCredit {
     /// `limits` is what the other side announced in its transport parameters, by [`Class::index`]. A
-    /// started message is sure to arrive only with at least [`START_WINDOW`] each.
+    /// started message is sure to arrive only with at least [`START_WINDOW`](super::START_WINDOW) each.
     pub(crate) fn new(limits: [u64; 3]) -> Self {
         let [control, thin, bulk] = limits.map(|limit| Account { limit, used: 0 });
         Self(PerClass { control, thin, bulk })
@@ -89,13 +94,13 @@ pub(super) struct ReceiveCredit {
 }
 
 impl ReceiveCredit {
-    /// Starts with [`START_WINDOW`].
+    /// Starts with [`start_window`].
     pub(super) const fn new(class: Class) -> Self {
         Self {
-            granted: START_WINDOW,
+            granted: start_window(class),
             charged: 0,
             consumed: 0,
-            window: START_WINDOW,
+            window: start_window(class),
             max_window: max_window(class),
             mark: None,
         }
@@ -150,6 +155,11 @@ impl ReceiveCredit {
         Some(self.granted)
     }
 
+    /// The sender waits for credit, and the application for the sender: the window is what holds both back.
+    pub(super) fn widen(&mut self) {
+        self.window = self.window.saturating_mul(2).min(self.max_window);
+    }
+
     /// Grants all that there is room for.
     pub(super) fn grant(&mut self, reserve: u64) {
         self.granted = self.granted.max(self.limit(reserve));
@@ -159,14 +169,14 @@ impl ReceiveCredit {
         self.consumed.saturating_add(self.window).saturating_add(reserve)
     }
 
-    /// Doubles the window if the application emptied it within two round trips: then the window, and not
+    /// Doubles the window if the application emptied it within [`TUNE_ROUNDS`]: then the window, and not
     /// the path or the application, may be what holds the sender back.
     fn tune(&mut self, now: Instant, srtt: Duration) {
         let (since, consumed) = *self.mark.get_or_insert((now, self.consumed));
-        let fast = now.saturating_duration_since(since) <= srtt.saturating_mul(2);
+        let fast = now.saturating_duration_since(since) <= srtt.saturating_mul(TUNE_ROUNDS);
         let emptied = self.consumed.saturating_sub(consumed) >= self.window;
         if fast && emptied {
-            self.window = self.window.saturating_mul(2).min(self.max_window);
+            self.widen();
         }
         if !fast || emptied {
             self.mark = Some((now, self.consumed));
@@ -177,7 +187,7 @@ impl ReceiveCredit {
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "any moment will do")]
 mod tests {
-    use super::*;
+    use super::{super::START_WINDOW, *};
 
     const RTT: Duration = Duration::from_millis(50);
 
@@ -199,7 +209,7 @@ mod tests {
 
     #[test]
     fn more_than_granted_is_a_violation() {
-        let mut credit = ReceiveCredit::new(Class::Bulk);
+        let mut credit = ReceiveCredit::new(Class::Thin);
         assert_eq!(credit.check(START_WINDOW), Ok(()));
         credit.charge(START_WINDOW);
         assert_eq!(credit.check(0), Ok(()));
@@ -220,11 +230,11 @@ mod tests {
 
     #[test]
     fn a_slow_application_keeps_the_window() {
-        let (mut credit, mut now) = (ReceiveCredit::new(Class::Bulk), Instant::now());
+        let (mut credit, mut now) = (ReceiveCredit::new(Class::Thin), Instant::now());
         for _ in 0..40 {
             take(&mut credit, START_WINDOW / 2);
             assert!(credit.due(0, now, RTT).is_some());
-            now += RTT * 3;
+            now += RTT * (TUNE_ROUNDS / 2 + 1);
         }
         assert_eq!(credit.window, START_WINDOW);
     }
@@ -236,7 +246,7 @@ mod tests {
         assert!(send.raise(Class::Thin, 21));
         assert!(!send.raise(Class::Thin, 5));
         assert_eq!((send.limit(Class::Thin), send.limit(Class::Bulk)), (21, 30));
-        let (mut credit, now) = (ReceiveCredit::new(Class::Bulk), Instant::now());
+        let (mut credit, now) = (ReceiveCredit::new(Class::Thin), Instant::now());
         let with_reserve = credit.due(1 << 20, now, RTT).unwrap();
         credit.grant(0);
         assert_eq!(credit.granted(), with_reserve);

@@ -153,7 +153,11 @@ impl Incoming {
 
     /// The other side is held up by `their_limit`. `true`: [`credit`](Self::credit) is more, so tell it.
     pub(crate) fn on_blocked(&mut self, class: Class, their_limit: u64) -> bool {
+        let starves = !self.has_ready();
         let budget = self.budgets.get_mut(class);
+        if starves && their_limit >= budget.credit.granted() {
+            budget.credit.widen();
+        }
         let reserve = budget.reserve();
         budget.credit.grant(reserve);
         budget.credit.granted() > their_limit

@@ -26,8 +26,18 @@ pub(crate) const MAX_SLOTS: u32 = 4096;
 /// Bytes of credit that a message costs besides its length: what keeping track of it takes.
 pub(crate) const MESSAGE_CHARGE: u64 = 64;
 
-/// Bytes of credit per class that a receiver starts with.
+/// Bytes of credit that a receiver starts with at least.
 pub(crate) const START_WINDOW: u64 = 64 * 1024;
+
+/// Bytes of credit that a receiver starts with. A file should find the capacity of the path, not that of the
+/// credit: where a third is lost its messages wait for each other, and a window that follows by doubling is
+/// in the way for seconds.
+pub(crate) const fn start_window(class: Class) -> u64 {
+    match class {
+        Class::Control | Class::Thin => START_WINDOW,
+        Class::Bulk => 64 * START_WINDOW,
+    }
+}
 
 /// The longest message, in bytes, that is not large. Small ones pay their whole charge before their first
 /// byte is sent, so a started one never waits for credit. A receiver may hold back up to half a window of

@@ -19,7 +19,7 @@ use crate::transport::{Class, MAX_MESSAGE_BYTES, udp::proto::sent::PieceRef};
 const fn max_queued(class: Class) -> usize {
     match class {
         Class::Control | Class::Thin => 256 << 10,
-        Class::Bulk => 4 << 20,
+        Class::Bulk => 8 << 20,
     }
 }
 

@@ -233,7 +233,7 @@ fn small_messages_of_any_length_pass_the_smallest_window() {
     for len in [LARGE_MESSAGE - 1, LARGE_MESSAGE, LARGE_MESSAGE + 1, 33_000, START_WINDOW] {
         let mut ends = Ends::new(len, 4096, 10);
         let sent: Vec<_> =
-            (0..40).map(|id| (Lane::bulk(id), message(Lane::bulk(id), 0, len as usize))).collect();
+            (0..40).map(|id| (Lane::thin(id), message(Lane::thin(id), 0, len as usize))).collect();
         exchange(&mut ends, &sent, 3_000_000);
     }
 }
@@ -241,15 +241,15 @@ fn small_messages_of_any_length_pass_the_smallest_window() {
 #[test]
 fn the_longest_small_message_fits_beside_an_update_held_back() {
     let mut ends = Ends::new(2, 4, 0);
-    let lane = Lane::bulk(1);
+    let lane = Lane::thin(1);
     let held_back = (START_WINDOW / 2 - 1 - MESSAGE_CHARGE) as usize;
     ends.out.push(lane, message(lane, 0, held_back));
     while ends.taken.is_empty() {
         ends.step();
     }
-    assert_eq!(ends.credit.limit(Class::Bulk), START_WINDOW);
+    assert_eq!(ends.credit.limit(Class::Thin), START_WINDOW);
     ends.out.push(lane, message(lane, 1, LARGE_MESSAGE as usize));
-    assert!(!ends.out.is_blocked(Class::Bulk, &ends.credit));
+    assert!(!ends.out.is_blocked(Class::Thin, &ends.credit));
 }
 
 #[test]

@@ -12,6 +12,7 @@ use crate::transport::{
         ConnectionId, End, PlainHandshaker, Side,
         connection::{Connection, Shape},
         frame::{self, Frame},
+        lanes::start_window,
         packet::{self, Outer, VERSION_PLAIN, read_outer},
         seal::Handshaker as _,
     },
@@ -21,7 +22,7 @@ const MAX: u64 = MAX_MESSAGE_BYTES as u64;
 
 /// Bytes that one class may take: the window at the start, the one large message that room is kept for,
 /// and a chunk.
-const CLASS_CAP: usize = (64 << 10) + MAX_MESSAGE_BYTES + 64 + (16 << 10);
+const CLASS_CAP: usize = start_window(Class::Bulk) as usize + MAX_MESSAGE_BYTES + 64 + (16 << 10);
 
 fn part(lane: u64, seq: u64, part: (u64, u64), data: &[u8]) -> Vec<u8> {
     let mut frames = Vec::new();
