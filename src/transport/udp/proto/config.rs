@@ -37,7 +37,7 @@ impl Default for Config {
             handshake_timeout: Duration::from_secs(10),
             stall_timeout: Duration::from_secs(10),
             max_datagram: 1472,
-            congestion: Algorithm::Cubic,
+            congestion: Algorithm::default(),
             max_copies: 3,
             #[cfg(test)]
             mutant: None,

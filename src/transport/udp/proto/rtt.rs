@@ -21,6 +21,8 @@ const RECENT: usize = 4;
 pub(crate) struct RttEstimator {
     /// The last samples, the latest first; zero where there is none yet.
     recent: [Duration; RECENT],
+    /// The last sample, less what the other side spent.
+    adjusted: Duration,
     smoothed: Duration,
     var: Duration,
     min: Option<WindowedMin>,
@@ -32,6 +34,7 @@ impl RttEstimator {
     pub(crate) fn new(initial: Duration) -> Self {
         Self {
             recent: [Duration::ZERO; RECENT],
+            adjusted: Duration::ZERO,
             smoothed: initial,
             var: initial / 2,
             min: None,
@@ -50,11 +53,11 @@ impl RttEstimator {
         let floor = min.get().saturating_add(ack_delay);
         if self.first_sample_at.is_none() {
             self.first_sample_at = Some(now);
-            self.smoothed = sample;
-            self.var = sample / 2;
+            (self.adjusted, self.smoothed, self.var) = (sample, sample, sample / 2);
             return;
         }
         let adjusted = if sample >= floor { sample.saturating_sub(ack_delay) } else { sample };
+        self.adjusted = adjusted;
         let deviation = self.smoothed.abs_diff(adjusted);
         self.var = self.var.saturating_mul(3).saturating_add(deviation) / 4;
         self.smoothed = self.smoothed.saturating_mul(7).saturating_add(adjusted) / 8;
@@ -63,6 +66,11 @@ impl RttEstimator {
     /// The last sample, zero before the first.
     pub(crate) fn latest(&self) -> Duration {
         self.recent[0]
+    }
+
+    /// The last sample, less what the other side says it spent of it; zero before the first.
+    pub(crate) fn adjusted(&self) -> Duration {
+        self.adjusted
     }
 
     /// What the last two samples both were at least: longer than a queue that stands takes to show in a

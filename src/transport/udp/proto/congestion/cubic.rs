@@ -70,6 +70,14 @@ impl Cubic {
         };
         Self { mtu, state, undo: None }
     }
+
+    /// A controller that goes on from a window of `window` bytes, in congestion avoidance.
+    pub(super) fn resumed(mtu: u16, window: f64) -> Self {
+        let mut cubic = Self::new(mtu);
+        cubic.state.window = window.max(cubic.minimum());
+        cubic.state.threshold = cubic.state.window;
+        cubic
+    }
 }
 
 impl Controller for Cubic {

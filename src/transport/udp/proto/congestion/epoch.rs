@@ -106,7 +106,7 @@ mod tests {
     fn ack(now: Instant, rtt_ms: u64) -> AckSample {
         let rtt = Duration::from_millis(rtt_ms);
         let rtt = RttView { latest: rtt, min: rtt, smoothed: rtt };
-        AckSample { now, bytes: 1200, sent: now, rtt, app_limited: false, in_flight: 0 }
+        AckSample { now, bytes: 1200, sent: now, rtt, latency: None, app_limited: false, in_flight: 0 }
     }
 
     #[test]

@@ -141,8 +141,15 @@ mod tests {
             let acks = (0..acks).map(|i| {
                 self.now = sent + rtt.latest + Duration::from_micros(i + 1);
                 let sent = sent + Duration::from_micros(i);
-                let ack =
-                    AckSample { now: self.now, bytes: 1200, sent, rtt, app_limited: false, in_flight: 0 };
+                let ack = AckSample {
+                    now: self.now,
+                    bytes: 1200,
+                    sent,
+                    rtt,
+                    latency: None,
+                    app_limited: false,
+                    in_flight: 0,
+                };
                 let growth = self.hystart.on_ack(&ack);
                 self.hystart.on_sent(self.now);
                 growth
@@ -193,7 +200,8 @@ mod tests {
         let now = Instant::now();
         let rtt = Duration::from_millis(200);
         let rtt = RttView { latest: rtt, min: rtt, smoothed: rtt };
-        let ack = AckSample { now, bytes: 1200, sent: now, rtt, app_limited: false, in_flight: 0 };
+        let ack =
+            AckSample { now, bytes: 1200, sent: now, rtt, latency: None, app_limited: false, in_flight: 0 };
         for _ in 0..20 {
             assert_eq!(hystart.on_ack(&ack), Growth::Standard);
         }

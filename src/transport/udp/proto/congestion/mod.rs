@@ -1,6 +1,7 @@
 //! How much may be in flight, and how fast it leaves: the seam between a connection and the algorithm
 //! that decides.
 
+mod bbr;
 mod cubic;
 mod epoch;
 mod hystart;
@@ -24,14 +25,17 @@ const UNPACED_RTT: Duration = Duration::from_millis(2);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Algorithm {
     /// CUBIC (RFC 9438) with `HyStart++` (RFC 9406): takes loss for congestion, shares fairly with TCP.
-    #[default]
     Cubic,
+    /// Models the path, after BBR: fills links that lose packets at random, and keeps their queue short.
+    #[default]
+    Bbr,
 }
 
 /// The fresh controller of an algorithm, for a path that carries datagrams of `mtu` bytes.
 pub(crate) fn controller(algorithm: Algorithm, mtu: u16) -> Box<dyn Controller> {
     match algorithm {
         Algorithm::Cubic => Box::new(cubic::Cubic::new(mtu)),
+        Algorithm::Bbr => Box::new(bbr::Bbr::new(mtu)),
     }
 }
 
@@ -106,10 +110,12 @@ pub(crate) struct AckSample {
     pub sent: Instant,
     /// The round trip, this acknowledgement's sample included.
     pub rtt: RttView,
+    /// How long this packet and its acknowledgement took, less what the other side says it waited; only where
+    /// that is known.
+    pub latency: Option<Duration>,
     /// Whether the window had room that nothing was there to fill when the packet was sent.
     pub app_limited: bool,
     /// Bytes in flight after this acknowledgement.
-    #[allow(dead_code, reason = "for controllers that model the path; those driven by loss need none")]
     pub in_flight: u64,
 }
 
@@ -142,6 +148,9 @@ fn sane_mtu(mtu: u16) -> u16 {
     mtu.max(BASE_MTU)
 }
 
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a starting point for virtual time")]
+mod simulation;
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -50,8 +50,13 @@ impl Connection {
         if space == Space::Data && !outcome.acked.is_empty() {
             self.note_answered();
         }
+        let measured = outcome.acked.last().filter(|_| outcome.rtt_sample).map(|packet| packet.pn);
         for packet in &outcome.acked {
-            self.packet_acked(space, packet);
+            let latency = match outcome.all_measured {
+                true => Some(self.clock.saturating_duration_since(packet.sent)),
+                false => (measured == Some(packet.pn)).then(|| self.recovery.rtt().adjusted()),
+            };
+            self.packet_acked(space, packet, latency);
         }
         self.packets_lost(space, outcome);
         if outcome.wifi_stall {
@@ -77,7 +82,7 @@ impl Connection {
         }
     }
 
-    fn packet_acked(&mut self, space: Space, packet: &SentPacket) {
+    fn packet_acked(&mut self, space: Space, packet: &SentPacket, latency: Option<Duration>) {
         let now = self.clock;
         let rtt = self.rtt_view();
         if self.is_of_path(packet) {
@@ -86,6 +91,7 @@ impl Connection {
                 bytes: u64::from(packet.bytes),
                 sent: packet.sent,
                 rtt,
+                latency,
                 app_limited: packet.app_limited,
                 in_flight: self.recovery.in_flight(),
             });

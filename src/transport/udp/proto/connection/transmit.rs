@@ -9,12 +9,15 @@ use super::{
     close::End,
     payload::{Draft, Gate},
 };
-use crate::transport::udp::proto::{
-    PacketNumber, Side, Space, frame,
-    packet::{self, MIN_INITIAL_BYTES},
-    received::Mark,
-    seal::TAG_BYTES,
-    sent::{Carried, SentPacket},
+use crate::transport::{
+    Class,
+    udp::proto::{
+        PacketNumber, Side, Space, frame,
+        packet::{self, MIN_INITIAL_BYTES},
+        received::Mark,
+        seal::TAG_BYTES,
+        sent::{Carried, SentPacket},
+    },
 };
 
 /// Packets of chat that may leave at once though the pacer says wait: less than a window's burst, and a
@@ -361,8 +364,7 @@ impl Connection {
             probe_mtu,
             has_bulk,
             carried,
-            app_limited: room
-                && !crate::transport::Class::ALL.into_iter().any(|class| self.is_waiting_to_send(class)),
+            app_limited: room && !Class::ALL.into_iter().any(|class| self.can_send(class)),
         };
         self.recovery.on_sent(space, packet);
     }

@@ -258,18 +258,32 @@ impl Recovery {
     }
 
     /// Takes a sample of the round trip time, but only from the largest packet and only when it is newly
-    /// acknowledged: all others may have waited unknown times (RFC 9002 §5.1).
+    /// acknowledged: all others may have waited unknown times (RFC 9002 §5.1). Where packets overtake each
+    /// other the largest are those that came early by chance, and one that was overtaken is acknowledged at
+    /// once: there all of them count, or what is usual would be taken for late. But not one that is later than
+    /// two probe timeouts: that was its acknowledgement, which got lost.
     fn measure(&mut self, found: &Found, ack_delay: Duration, now: Instant, out: &mut Outcome) {
-        let newest = out.acked.get(found.acked..).and_then(<[SentPacket]>::last);
-        let Some(newest) = newest.filter(|packet| packet.pn == found.largest) else {
-            return;
-        };
-        if found.space == Space::Data && newest.pn < self.path_from {
-            return;
+        let all = self.rack.has_reordering() && found.space == Space::Data;
+        let acked = out.acked.get(found.acked..).unwrap_or_default();
+        for packet in acked {
+            let sample = now.saturating_duration_since(packet.sent);
+            let is_largest = packet.pn == found.largest;
+            let of_path = found.space != Space::Data || packet.pn >= self.path_from;
+            if of_path && (is_largest || (all && sample <= self.rtt.pto_base() * 2)) {
+                let believed = is_largest && found.space == Space::Data;
+                let ack_delay = if believed { ack_delay } else { Duration::ZERO };
+                self.rtt.on_sample(sample, ack_delay, now);
+                out.rtt_sample = true;
+            }
         }
-        let ack_delay = if found.space == Space::Data { ack_delay } else { Duration::ZERO };
-        self.rtt.on_sample(now.saturating_duration_since(newest.sent), ack_delay, now);
-        out.rtt_sample = true;
+        let late = out.spurious.get(found.spurious..).unwrap_or_default();
+        let late = late.iter().map(|packet| now.saturating_duration_since(packet.sent));
+        for sample in late.filter(|_| all) {
+            if sample <= self.rtt.pto_base() * 2 {
+                self.rtt.on_sample(sample, Duration::ZERO, now);
+            }
+        }
+        out.all_measured |= all;
     }
 
     fn detect_lost(&mut self, space: Space, now: Instant, out: &mut Outcome) {

@@ -20,6 +20,8 @@ pub(crate) struct Outcome {
     pub spurious: Vec<Spurious>,
     /// Whether the round trip time was measured.
     pub rtt_sample: bool,
+    /// Whether that of every packet acknowledged was.
+    pub all_measured: bool,
     /// Whether the losses span so long that nothing known of the path holds (RFC 9002 §7.6).
     pub persistent_congestion: bool,
     /// Where to send how many packets that elicit an acknowledgement, whatever the congestion window.

@@ -41,6 +41,11 @@ impl Rack {
         !self.reordering_seen
     }
 
+    /// Whether packets have lately come later than what overtook them by more than the window allowed.
+    pub(super) fn has_reordering(&self) -> bool {
+        self.learned >= GRANULARITY
+    }
+
     /// Notes that packets overtook each other.
     pub(super) fn on_reordering(&mut self) {
         self.reordering_seen = true;

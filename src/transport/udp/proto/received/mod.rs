@@ -7,16 +7,23 @@ use std::{
     time::{Duration, Instant},
 };
 
+use smallvec::SmallVec;
+
 #[cfg(test)]
 use super::config::Mutant;
 use super::{PacketNumber, Space, frame::EcnCounts, range_set::RangeSet};
 use window::ReplayWindow;
 
-/// Ranges remembered to be acknowledged. The oldest are forgotten first (RFC 9000 §13.2.3).
-const MAX_RANGES: usize = 64;
+/// Ranges remembered to be acknowledged. The oldest are forgotten first (RFC 9000 §13.2.3). A path whose
+/// packets take more and less time by thousands of them makes as many.
+const MAX_RANGES: usize = 1024;
 
-/// Ranges told in one ACK frame: some 100 bytes, so that there is room beside them.
+/// Ranges told in one ACK frame: some 100 bytes, so that there is room beside them. The newest, and those with
+/// packets that came late.
 const MAX_RANGES_SENT: usize = 32;
+
+/// Late packets between two acknowledgements whose ranges are told wherever they are.
+const MAX_FRESH: usize = 8;
 
 /// Packets of a connection after which acknowledgements get sparse: until then a congestion window
 /// depends on every one of them.
@@ -61,6 +68,8 @@ pub(crate) struct Received {
     ranges: RangeSet,
     /// The lowest late arrival, and the largest number when the last of them came.
     late: Option<(PacketNumber, PacketNumber)>,
+    /// Late packets that no acknowledgement told of yet.
+    fresh: SmallVec<[PacketNumber; MAX_FRESH]>,
     largest_at: Option<Instant>,
     last_arrival: Option<Instant>,
     ecn: EcnCounts,
@@ -83,6 +92,7 @@ impl Received {
             window: ReplayWindow::new(),
             ranges: RangeSet::new(),
             late: None,
+            fresh: SmallVec::new(),
             largest_at: None,
             last_arrival: None,
             ecn: EcnCounts { ect0: 0, ect1: 0, ce: 0 },
@@ -162,7 +172,12 @@ impl Received {
 
     /// What to acknowledge, in descending order, at most 32 ranges.
     pub(crate) fn ranges(&self) -> impl Iterator<Item = RangeInclusive<PacketNumber>> + Clone + '_ {
-        self.ranges.iter().rev().take(MAX_RANGES_SENT)
+        let newest = MAX_RANGES_SENT.saturating_sub(self.fresh.len());
+        let has_fresh = |range: &RangeInclusive<PacketNumber>| self.fresh.iter().any(|pn| range.contains(pn));
+        let told = self.ranges.iter().rev().enumerate();
+        told.filter(move |(at, range)| *at < newest || has_fresh(range))
+            .map(|(_, range)| range)
+            .take(MAX_RANGES_SENT)
     }
 
     /// For how long the largest packet has waited to be acknowledged.
@@ -176,6 +191,7 @@ impl Received {
         self.has_news = false;
         self.hurry = false;
         self.unacked = 0;
+        self.fresh.clear();
     }
 
     /// Notes that an ACK frame arrived of which the largest number was `largest`: what it said need not
@@ -212,6 +228,9 @@ impl Received {
         } else {
             let lowest = self.late.map_or(pn, |(lowest, _)| lowest.min(pn));
             self.late = Some((lowest, expected.saturating_sub(1)));
+            if self.fresh.len() < MAX_FRESH {
+                self.fresh.push(pn);
+            }
         }
         #[cfg(test)]
         if self.mutant == Some(Mutant::AcksAhead) {

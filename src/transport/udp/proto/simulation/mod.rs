@@ -4,6 +4,7 @@
 mod application;
 mod attacks;
 mod basics;
+mod bulk;
 mod faults;
 mod latency;
 mod mutants;

@@ -130,6 +130,7 @@ impl Flow {
             bytes: u64::from(MTU),
             sent,
             rtt: self.rtt,
+            latency: None,
             app_limited: false,
             in_flight: self.packets.len() as u64 * u64::from(MTU),
         });

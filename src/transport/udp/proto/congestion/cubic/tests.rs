@@ -37,7 +37,7 @@ impl Bench {
     fn ack_with(&mut self, sent: Instant, app_limited: bool) {
         let rtt = RttView { latest: RTT, min: RTT, smoothed: RTT };
         let (now, bytes, in_flight) = (self.now, MTU, 0);
-        self.cubic.on_ack(&AckSample { now, bytes, sent, rtt, app_limited, in_flight });
+        self.cubic.on_ack(&AckSample { now, bytes, sent, rtt, latency: None, app_limited, in_flight });
     }
 
     /// Acknowledges a packet sent a moment ago.
@@ -198,7 +198,15 @@ fn no_input_overflows() {
         for bytes in [0, 1, u64::MAX] {
             for now in [start + Duration::from_secs(1 << 32), start] {
                 let rtt = RttView { latest: rtt, min: rtt, smoothed: rtt };
-                let ack = AckSample { now, bytes, sent: now, rtt, app_limited: false, in_flight: bytes };
+                let ack = AckSample {
+                    now,
+                    bytes,
+                    sent: now,
+                    rtt,
+                    latency: None,
+                    app_limited: false,
+                    in_flight: bytes,
+                };
                 bench.cubic.on_sent(now, bytes);
                 bench.cubic.on_ack(&ack);
                 bench.cubic.on_loss(&LossSample { now, bytes, sent: start, persistent: false });

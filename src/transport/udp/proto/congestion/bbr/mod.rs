@@ -1,0 +1,442 @@
+//! A controller that models the path, after BBR (draft-ietf-ccwg-bbr): it sends at the rate that arrives,
+//! and looks now and then whether more would. Loss alone is no sign of congestion to it: what a path loses
+//! while no queue stands in it, it loses by nature, and that much more is sent.
+
+mod model;
+mod rival;
+mod round;
+
+use std::time::{Duration, Instant};
+
+use self::{
+    model::{Bandwidth, Baseline, Floor, Spread},
+    rival::Rival,
+    round::{Report, Round},
+};
+use super::{
+    AckSample, Controller, LossSample, RttView, epoch::BETA, initial_window, minimum_window, sane_mtu,
+};
+use crate::transport::udp::proto::mtu::BASE_MTU;
+
+/// Growth of the rate in a round without which the path is thought full (`FullBWThresh` of BBR).
+const FULL_GROWTH: f64 = 1.25;
+
+/// Rounds without such growth after which it is (`FullBWCount`).
+const FULL_ROUNDS: u8 = 3;
+
+/// Rounds in which a queue stands after which it is.
+const QUEUE_ROUNDS: u8 = 2;
+
+/// The window in Startup, in products of bandwidth and latency: enough to double in a round.
+const STARTUP_WINDOW: f64 = 3.0;
+
+/// What of that product stays in flight to empty the queue.
+const DRAINED: f64 = 0.9;
+
+/// How much faster than what arrives this side sends, to look whether more would arrive.
+const PROBE_GAIN: f64 = 1.25;
+
+/// Growth of the rate in a round of probing that makes it go on.
+const PROBE_GROWTH: f64 = 1.1;
+
+/// The window otherwise: acknowledgements that come in bunches must not stop the flow (`cwnd_gain`).
+const CRUISE_WINDOW: f64 = 2.0;
+
+/// How much slower than what arrives this side sends between probes: the rest empties the queue
+/// (`PacingMarginPercent`).
+const CRUISE_GAIN: f64 = 0.99;
+
+/// The same while a queue stands: what arrives in a round is a little more or less by chance, and the most of
+/// many rounds is a little too much.
+const RELIEF_GAIN: f64 = 0.94;
+
+/// The time from one probe to the next; up to half as much again by chance, so that flows do not probe
+/// together (`2..3 s` in BBR).
+const CRUISE: Duration = Duration::from_secs(2);
+
+/// The same in rounds, where those are long.
+const CRUISE_ROUNDS: u32 = 8;
+
+/// How often the queue may overflow between two probes before somebody else must be filling it.
+const OVERFLOWS: u8 = 2;
+
+/// The BBR controller of one path.
+#[derive(Debug)]
+pub(super) struct Bbr {
+    mtu: u16,
+    phase: Phase,
+    /// Bytes that may be in flight; for Startup, the others compute theirs.
+    window: f64,
+    round: Option<Round>,
+    /// Nothing is in flight: the next round begins with what is sent next.
+    idle: bool,
+    bandwidth: Bandwidth,
+    /// What was known of it before a queue showed that it is less; 0: none did.
+    prior: f64,
+    floor: Floor,
+    spread: Spread,
+    baseline: Baseline,
+    rival: Option<Box<Rival>>,
+    /// Everything was lost for long: until something arrives, next to nothing is sent.
+    cut_off: bool,
+    /// Packets were lost while a queue stood, since it was last emptied.
+    overflowed: bool,
+    /// How often that was while this side sent no more than had arrived, since it last looked for more.
+    overflows: u8,
+    /// Cycles of probing so far.
+    cycles: u32,
+}
+
+/// What the controller is doing.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Phase {
+    /// Looks for the capacity of the path.
+    Startup { best: f64, stale: u8, queued: u8 },
+    /// Lets the queue empty; then, for a round in which all of what arrives was sent afterwards.
+    Down { empty: Option<Instant> },
+    /// Sends at the rate that arrives.
+    Cruise { until: Instant, queued: bool, long: Option<f64> },
+    /// Looks whether more would arrive.
+    Up { best: f64, full: bool, rounds: u8 },
+}
+
+/// What a round says of the queue.
+#[derive(Clone, Copy, Debug)]
+struct Signs {
+    /// None stands.
+    quiet: bool,
+    /// It overflows.
+    overflows: bool,
+}
+
+impl Bbr {
+    /// A controller for a path that carries datagrams of `mtu` bytes.
+    pub(super) fn new(mtu: u16) -> Self {
+        let mtu = sane_mtu(mtu);
+        Self {
+            mtu,
+            phase: Phase::Startup { best: 0.0, stale: 0, queued: 0 },
+            window: initial_window(mtu) as f64,
+            round: None,
+            idle: true,
+            bandwidth: Bandwidth::default(),
+            prior: 0.0,
+            floor: Floor::default(),
+            spread: Spread::default(),
+            baseline: Baseline::default(),
+            rival: None,
+            cut_off: false,
+            overflowed: false,
+            overflows: 0,
+            cycles: 0,
+        }
+    }
+}
+
+impl Controller for Bbr {
+    fn on_sent(&mut self, now: Instant, bytes: u64) {
+        if self.idle || self.round.is_none() {
+            self.round = Some(Round::new(now));
+            self.idle = false;
+        }
+        if let Some(rival) = &mut self.rival {
+            rival.on_sent(now, bytes);
+        }
+    }
+
+    fn on_ack(&mut self, ack: &AckSample) {
+        self.cut_off = false;
+        self.idle = ack.in_flight == 0;
+        let (baseline, mtu) = (self.baseline.get(), f64::from(self.mtu));
+        if let Some(rival) = self.rival.as_mut().filter(|_| !matches!(self.phase, Phase::Down { .. })) {
+            rival.on_ack(ack, baseline, mtu);
+        }
+        self.grow(ack);
+        self.watch(ack);
+        if let Some(latency) = ack.latency {
+            self.spread.on_sample(latency);
+        }
+        let (floor, deviation) = (self.floor.get().unwrap_or_default(), self.spread.deviation());
+        let least = floor.saturating_add((4 * deviation).min(floor));
+        let report = self.round.as_mut().and_then(|round| round.on_ack(ack, least, deviation));
+        if let Some(report) = report {
+            self.on_round(&report);
+        }
+    }
+
+    fn on_loss(&mut self, loss: &LossSample) {
+        if let Some(round) = &mut self.round {
+            round.on_lost(loss.bytes);
+        }
+        if let Some(rival) = &mut self.rival {
+            rival.on_loss(loss);
+        }
+        self.cut_off |= loss.persistent;
+    }
+
+    fn on_spurious(&mut self, now: Instant, sent: Instant) {
+        if let Some(round) = &mut self.round {
+            round.on_spurious(u64::from(self.mtu));
+        }
+        if let Some(rival) = &mut self.rival {
+            rival.on_spurious(now, sent);
+        }
+    }
+
+    fn on_ecn(&mut self, now: Instant, sent: Instant) {
+        match &mut self.rival {
+            Some(rival) => rival.on_ecn(now, sent),
+            None if !matches!(self.phase, Phase::Down { .. }) => self.drain(),
+            None => {}
+        }
+    }
+
+    fn on_stall(&mut self) {
+        self.cut_off = false;
+    }
+
+    fn on_mtu(&mut self, mtu: u16) {
+        self.mtu = sane_mtu(mtu);
+        if let Some(rival) = &mut self.rival {
+            rival.on_mtu(mtu);
+        }
+    }
+
+    fn window(&self) -> u64 {
+        let minimum = minimum_window(self.mtu);
+        if self.cut_off {
+            return minimum;
+        }
+        let window = match (&self.phase, &self.rival) {
+            (Phase::Startup { .. }, _) => self.window,
+            (Phase::Down { .. }, _) => DRAINED * self.product(),
+            (_, Some(rival)) => rival.window(),
+            (Phase::Cruise { .. } | Phase::Up { .. }, None) => CRUISE_WINDOW * self.product(),
+        };
+        (window as u64).max(minimum)
+    }
+
+    fn pacing_rate(&self, rtt: RttView) -> Option<u64> {
+        if !rtt.is_paced() {
+            return None;
+        }
+        let gain = match (&self.phase, &self.rival) {
+            (Phase::Startup { .. }, _) => {
+                return Some((2.0 * self.window / rtt.smoothed.as_secs_f64()) as u64);
+            }
+            (Phase::Down { .. }, _) => 1.0,
+            (_, Some(rival)) => return rival.pacing_rate(rtt),
+            (Phase::Up { full: false, .. }, None) => PROBE_GAIN,
+            (Phase::Cruise { queued: true, .. }, None) => RELIEF_GAIN,
+            (Phase::Cruise { .. } | Phase::Up { .. }, None) => CRUISE_GAIN,
+        };
+        let rate = gain * self.bandwidth.get() / (1.0 - self.baseline.get());
+        // Whatever was measured, the least window may leave within a round trip.
+        let least = minimum_window(self.mtu) as f64 / rtt.smoothed.as_secs_f64();
+        Some(rate.max(least) as u64)
+    }
+
+    fn in_slow_start(&self) -> bool {
+        matches!(self.phase, Phase::Startup { .. })
+    }
+
+    fn boxed_reset(&self) -> Box<dyn Controller> {
+        Box::new(Self::new(BASE_MTU))
+    }
+}
+
+impl Bbr {
+    /// Bytes in flight that fill the path and no queue, losses on the way counted.
+    fn product(&self) -> f64 {
+        self.product_at(self.bandwidth.get())
+    }
+
+    fn product_at(&self, rate: f64) -> f64 {
+        let floor = self.floor.get().unwrap_or_default();
+        rate * floor.as_secs_f64() / (1.0 - self.baseline.get())
+    }
+
+    /// The longest queue that probing may make, and that is taken for none of others.
+    fn queue_limit(&self, share: u32, least: Duration) -> Duration {
+        (self.floor.get().unwrap_or_default() / share).max(least)
+    }
+
+    fn queue(&self, report: &Report) -> Duration {
+        let floor = self.floor.get().unwrap_or_default();
+        report.latency.saturating_sub(floor.saturating_add(report.error))
+    }
+
+    /// Startup doubles the window in a round, as slow start does, whatever is lost meanwhile.
+    fn grow(&mut self, ack: &AckSample) {
+        if ack.app_limited || !self.in_slow_start() {
+            return;
+        }
+        let known = STARTUP_WINDOW * self.product();
+        let limit = if known > 0.0 { known.max(initial_window(self.mtu) as f64) } else { f64::INFINITY };
+        self.window = (self.window + ack.bytes as f64).min(limit.max(self.window));
+    }
+
+    /// What the number of bytes in flight says.
+    fn watch(&mut self, ack: &AckSample) {
+        let product = self.product();
+        let in_flight = ack.in_flight as f64;
+        let least = minimum_window(self.mtu) as f64;
+        match &mut self.phase {
+            Phase::Down { empty: empty @ None } if in_flight <= (DRAINED * product).max(least) => {
+                *empty = Some(ack.now);
+                self.round = Some(Round::new(ack.now));
+            }
+            Phase::Up { full, .. } if in_flight >= PROBE_GAIN * product => *full = true,
+            _ => {}
+        }
+    }
+
+    fn on_round(&mut self, report: &Report) {
+        let hold = self.rival.as_ref().is_some_and(|rival| rival.is_believed(report.now));
+        self.floor.on_round(report, hold);
+        let queue = self.queue(report);
+        let overflows = queue > self.queue_limit(6, Duration::from_millis(3))
+            && self.baseline.is_above(report, f64::from(self.mtu));
+        self.overflowed |= overflows;
+        let quiet = queue <= self.queue_limit(10, Duration::ZERO) + Duration::from_millis(2);
+        match self.phase {
+            Phase::Startup { best, stale, queued } => {
+                if quiet && report.rate >= FULL_GROWTH * best {
+                    self.baseline.on_quiet_round(report, f64::from(self.mtu));
+                }
+                self.start_up(report, queue, best, stale, queued);
+            }
+            Phase::Down { empty } => {
+                if empty.is_some_and(|empty| report.started > empty) {
+                    if quiet {
+                        self.baseline.on_quiet_round(report, f64::from(self.mtu));
+                    }
+                    self.emptied(report, queue);
+                }
+            }
+            Phase::Cruise { until, long, .. } => {
+                if quiet {
+                    self.baseline.on_quiet_round(report, f64::from(self.mtu));
+                }
+                self.cruise(report, queue, (until, long), Signs { quiet, overflows });
+            }
+            Phase::Up { best, rounds, .. } => self.probe(report, queue, best, rounds),
+        }
+    }
+
+    fn start_up(&mut self, report: &Report, queue: Duration, best: f64, stale: u8, queued: u8) {
+        self.bandwidth.on_round(report);
+        if report.app_limited {
+            return;
+        }
+        let grew = report.rate >= FULL_GROWTH * best;
+        let stale = if grew { 0 } else { stale.saturating_add(1) };
+        let has_queue = queue > self.queue_limit(4, Duration::from_millis(5));
+        let is_long = queue > self.queue_limit(1, Duration::from_millis(10));
+        let queued = if has_queue { queued.saturating_add(1 + u8::from(is_long)) } else { 0 };
+        let overflows = has_queue && self.baseline.is_exceeded(report, f64::from(self.mtu));
+        let best = if grew { report.rate } else { best };
+        self.phase = Phase::Startup { best, stale, queued };
+        if stale >= FULL_ROUNDS || queued >= QUEUE_ROUNDS || overflows {
+            self.drain();
+        }
+    }
+
+    /// The queue is empty, as far as it was this side's.
+    fn emptied(&mut self, report: &Report, queue: Duration) {
+        // With less than the least window in the path all of the queue may be ours.
+        let product = self.product().max(self.product_at(self.prior));
+        let could_empty = DRAINED * product > minimum_window(self.mtu) as f64;
+        let share = if std::mem::take(&mut self.overflowed) { 6 } else { 2 };
+        let is_others = could_empty && queue > self.queue_limit(share, Duration::from_millis(20) / share);
+        match &mut self.rival {
+            Some(rival) if is_others => rival.on_checked(report.now),
+            Some(rival) => {
+                let rate = rival.rate();
+                self.bandwidth.set(rate);
+                self.rival = None;
+            }
+            None if is_others => {
+                // It may as well be another route: then what arrived before will again.
+                let rate = self.bandwidth.get().max(self.prior);
+                let window = rate * report.latency.as_secs_f64();
+                self.rival = Some(Box::new(Rival::new(report.now, self.mtu, window, rate)));
+            }
+            None => {}
+        }
+        self.prior = 0.0;
+        self.cycles = self.cycles.wrapping_add(1);
+        self.bandwidth.advance();
+        // A spread that every flow has another of: the bits of its own measurement.
+        let spread =
+            f64::from((report.rate.to_bits() as u32) ^ self.cycles.rotate_left(16)) / f64::from(u32::MAX);
+        let pause = CRUISE.mul_f64(1.0 + spread / 2.0).max(report.latency.saturating_mul(CRUISE_ROUNDS));
+        let until = report.now.checked_add(pause).unwrap_or(report.now);
+        self.phase = Phase::Cruise { until, queued: false, long: None };
+    }
+
+    fn cruise(&mut self, report: &Report, queue: Duration, since: (Instant, Option<f64>), signs: Signs) {
+        let (until, long) = since;
+        let Signs { quiet, overflows } = signs;
+        if let Some(rival) = &mut self.rival {
+            rival.on_round(report, quiet);
+            if rival.is_gone() {
+                self.bandwidth.set(report.rate);
+                self.rival = None;
+            } else if rival.wants_check(report) {
+                self.bandwidth.set(rival.rate());
+                self.drain();
+            }
+            return;
+        }
+        self.bandwidth.on_round(report);
+        if report.app_limited {
+            return;
+        }
+        self.overflows = if overflows { self.overflows.saturating_add(1) } else { self.overflows };
+        if overflows && self.overflows >= OVERFLOWS {
+            let window = BETA * report.rate * report.latency.as_secs_f64();
+            self.rival = Some(Box::new(Rival::new(report.now, self.mtu, window, report.rate)));
+            return;
+        }
+        let exceeded = overflows || self.baseline.is_exceeded(report, f64::from(self.mtu));
+        if exceeded || queue > self.queue_limit(2, Duration::from_millis(10)) {
+            // A radio that slept looks like this for one round.
+            let Some(before) = long else {
+                self.phase = Phase::Cruise { until, queued: true, long: Some(report.rate) };
+                return;
+            };
+            // All of what the path has for us arrived, and more was sent.
+            self.prior = self.bandwidth.get();
+            self.bandwidth.set(report.rate.max(before));
+            self.drain();
+            return;
+        }
+        if report.now >= until {
+            let best = self.bandwidth.get();
+            self.phase = Phase::Up { best, full: false, rounds: 0 };
+            self.overflows = 0;
+        } else {
+            let queued = queue > self.queue_limit(16, Duration::ZERO) + Duration::from_millis(1);
+            self.phase = Phase::Cruise { until, queued, long: None };
+        }
+    }
+
+    fn probe(&mut self, report: &Report, queue: Duration, best: f64, rounds: u8) {
+        self.bandwidth.on_round(report);
+        let exceeded = self.baseline.is_exceeded(report, f64::from(self.mtu));
+        let queued = queue > self.queue_limit(4, Duration::from_millis(5));
+        let grew = report.rate >= PROBE_GROWTH * best;
+        if exceeded || queued || report.app_limited || (rounds >= 2 && !grew) {
+            self.drain();
+            return;
+        }
+        let best = if grew { report.rate } else { best };
+        let rounds = if grew { 0 } else { rounds.saturating_add(1) };
+        self.phase = Phase::Up { best, full: false, rounds };
+    }
+
+    fn drain(&mut self) {
+        self.phase = Phase::Down { empty: None };
+    }
+}

@@ -1,0 +1,156 @@
+//! What a path is like: how much it carries, how long it takes when no queue stands, and how much of what
+//! it is sent it loses whatever the rate.
+
+use std::time::{Duration, Instant};
+
+use super::round::Report;
+
+/// How long a latency counts as what the path takes at least: between this and twice as long (`MinRTTFilterLen`
+/// of BBR is 10 s).
+const FLOOR_WINDOW: Duration = Duration::from_secs(10);
+
+/// Bytes of packets, at most, that the baseline of loss is averaged over.
+const BASELINE_PACKETS: f64 = 2_000.0;
+
+/// Packets of which the fate must be known before their loss is taken for the path's.
+const BASELINE_LEAST: f64 = 100.0;
+
+/// The most loss that is taken for the path's nature rather than for congestion.
+pub(super) const MAX_BASELINE: f64 = 0.35;
+
+/// The most that arrived a second, in the cycle of probing before this one and in this one.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Bandwidth {
+    before: f64,
+    now: f64,
+}
+
+impl Bandwidth {
+    /// Bytes a second.
+    pub(super) fn get(&self) -> f64 {
+        self.before.max(self.now)
+    }
+
+    pub(super) fn on_round(&mut self, report: &Report) {
+        if !report.app_limited || report.rate > self.get() {
+            self.now = self.now.max(report.rate);
+        }
+    }
+
+    /// A cycle is over.
+    pub(super) fn advance(&mut self) {
+        if self.now > 0.0 {
+            self.before = std::mem::take(&mut self.now);
+        }
+    }
+
+    /// What is known from now on is this.
+    pub(super) fn set(&mut self, rate: f64) {
+        *self = Self { before: 0.0, now: rate };
+    }
+}
+
+/// The latency without a queue: the least average of late.
+///
+/// An average and not the least single packet, as BBR has it: on a path that reorders, some packets come
+/// long before others, and what fills such a path is its rate times its average latency (Little's law).
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Floor {
+    window: Option<(Instant, Duration)>,
+    before: Option<Duration>,
+}
+
+impl Floor {
+    /// `None` before the first average.
+    pub(super) fn get(&self) -> Option<Duration> {
+        let now = self.window.map(|(_, least)| least);
+        now.into_iter().chain(self.before).min()
+    }
+
+    /// Takes a round's average in. With `hold` nothing is forgotten.
+    pub(super) fn on_round(&mut self, report: &Report, hold: bool) {
+        // Few packets that were all early by chance must not be the measure of those to come.
+        let average = report.latency.saturating_add(report.error);
+        match &mut self.window {
+            Some((since, least)) if hold || report.now.saturating_duration_since(*since) < FLOOR_WINDOW => {
+                *least = average.min(*least);
+            }
+            window => {
+                self.before = window.map(|(_, least)| least);
+                *window = Some((report.now, average));
+            }
+        }
+    }
+}
+
+/// How much single packets differ in latency: moving averages, as those of RFC 6298.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Spread {
+    average: Option<Duration>,
+    deviation: Duration,
+}
+
+impl Spread {
+    pub(super) fn deviation(&self) -> Duration {
+        self.deviation
+    }
+
+    pub(super) fn on_sample(&mut self, latency: Duration) {
+        let Some(average) = self.average else {
+            (self.average, self.deviation) = (Some(latency), latency / 2);
+            return;
+        };
+        self.deviation = (self.deviation * 7 + average.abs_diff(latency)) / 8;
+        self.average = Some((average * 7 + latency) / 8);
+    }
+}
+
+/// The share that a path loses while no queue stands in it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Baseline {
+    sent: f64,
+    lost: f64,
+}
+
+impl Baseline {
+    /// Between 0 and [`MAX_BASELINE`].
+    pub(super) fn get(&self) -> f64 {
+        if self.sent < BASELINE_LEAST { 0.0 } else { (self.lost / self.sent).min(MAX_BASELINE) }
+    }
+
+    /// A round in which we cannot have been the reason.
+    pub(super) fn on_quiet_round(&mut self, report: &Report, mtu: f64) {
+        self.sent += report.sent() as f64 / mtu;
+        self.lost += report.lost as f64 / mtu;
+        let excess = self.sent / BASELINE_PACKETS;
+        if excess > 1.0 {
+            self.sent /= excess;
+            self.lost /= excess;
+        }
+    }
+
+    /// Whether a round lost anything that the path by itself would hardly have.
+    pub(super) fn is_above(&self, report: &Report, mtu: f64) -> bool {
+        let packets = (report.sent() as f64 / mtu).max(1.0);
+        let spread = (self.get() * (1.0 - self.get()) * BURSTINESS / packets).sqrt();
+        report.loss() > self.get() + 3.0 * spread
+    }
+
+    /// Whether a round lost more than the path does anyway, chance and bursts considered.
+    pub(super) fn is_exceeded(&self, report: &Report, mtu: f64) -> bool {
+        let base = self.get();
+        let packets = (report.sent() as f64 / mtu).max(1.0);
+        let likely = base.max(MIN_SPREAD_LOSS);
+        let spread = (likely * (1.0 - likely) * BURSTINESS / packets).sqrt();
+        report.loss() > base + LOSS_THRESHOLD + 3.0 * spread
+    }
+}
+
+/// The loss that a round may have beyond the path's own (`LossThresh` of BBR).
+const LOSS_THRESHOLD: f64 = 0.02;
+
+/// Loss whose chance variation is always allowed for.
+const MIN_SPREAD_LOSS: f64 = 0.005;
+
+/// How much more loss varies than it would if each packet was lost by itself: for bursts of three.
+const BURSTINESS: f64 = 4.0;
