@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # netem/lab.sh [--links A,B] [--columns A,B] [--workloads A,B] [--passes N]
-#     [--messages N] [--seconds N] [--quick] [--jobs N] [--out DIR]
+#     [--messages N] [--seconds N] [--retries N] [--quick] [--jobs N] [--out DIR]
 #
 # This project's transports beside TCP, QUIC, KCP and ENet on bad links, each
 # link in a kernel of its own. See lab/README.md.
@@ -8,8 +8,6 @@ set -euo pipefail
 
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 readonly here
-lab=${CARGO_TARGET_DIR:-$here/lab/target}/release/lab
-readonly lab
 
 die() {
     printf 'lab: %s\n' "$1" >&2
@@ -34,8 +32,8 @@ while (($# > 0)); do
         --links) links=$2 ;;
         --jobs) jobs=$2 ;;
         --out) out=$2 ;;
-        --columns | --workloads | --passes | --messages | --seconds) series+=("$1" "$2") ;;
-        *) die "usage: $(sed -n '2,3s/^# //p' "${BASH_SOURCE[0]}")" ;;
+        --columns | --workloads | --passes | --messages | --seconds | --retries) series+=("$1" "$2") ;;
+        *) die "usage: $(sed -n '2,4s/^# //p' "${BASH_SOURCE[0]}")" ;;
     esac
     shift 2
 done
@@ -60,40 +58,54 @@ done
 
 # --- Each link in a kernel of its own ---------------------------------------
 
-running=()
-end_all() {
-    # Each ends its kernel itself.
-    ((${#running[@]} == 0)) || kill "${running[@]}" 2>/dev/null || true
+declare -A core_of=()
+scratch=$(mktemp -d)
+clean_up() {
+    # run.sh ends its kernel itself.
+    ((${#core_of[@]} == 0)) || kill "${!core_of[@]}" 2>/dev/null || true
     wait
+    rm -rf -- "$scratch"
 }
-trap end_all EXIT
+trap clean_up EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
-# worker N: every file whose turn it is, on core N.
-worker() {
-    local index status=0 child=
-    trap '[[ -z $child ]] || kill "$child" 2>/dev/null; wait; exit 143' TERM
-    for ((index = $1; index < ${#files[@]}; index += jobs)); do
-        NETEM_CPU=$1 "$here/run.sh" "${files[index]}" -- \
-            "$lab" link --link "${files[index]}" --out "$out" "${series[@]}" &
-        child=$!
-        wait "$child" || status=$?
-        child=
-    done
-    return "$status"
-}
-
 cargo build --release --manifest-path "$here/lab/Cargo.toml"
+# Who builds again meanwhile does not change what is measured.
+cp -- "${CARGO_TARGET_DIR:-$here/lab/target}/release/lab" "$scratch/lab"
+readonly lab=$scratch/lab
 mkdir -p -- "$out"
 out=$(realpath -- "$out")
-for ((job = 0; job < jobs; job++)); do
-    worker "$job" &
-    running+=($!)
-done
+
+# measure FILE CORE
+measure() {
+    local command=("$lab" link --link "$1" --out "$out" "${series[@]}")
+    if [[ $1 == */loopback.json ]]; then
+        exec "${command[@]}"
+    fi
+    NETEM_CPU=$2 exec "$here/run.sh" "$1" -- "${command[@]}"
+}
+
 status=0
-for pid in "${running[@]}"; do
-    wait "$pid" || status=$?
+cores=()
+for ((core = 0; core < jobs; core++)); do cores+=("$core"); done
+
+# await_one: the next that ends, and its core is free again.
+await_one() {
+    local ended
+    wait -n -p ended "${!core_of[@]}" || status=$?
+    cores+=("${core_of[$ended]}")
+    unset "core_of[$ended]"
+}
+
+for file in "${files[@]}"; do
+    ((${#cores[@]} > 0)) || await_one
+    core=${cores[0]}
+    cores=("${cores[@]:1}")
+    measure "$file" "$core" &
+    core_of[$!]=$core
 done
-running=()
+while ((${#core_of[@]} > 0)); do await_one; done
+
+"$lab" report "$out" --markdown "$out/report.md" --json "$out/report.json" --svg "$out/report.svg"
 exit "$status"

@@ -63,6 +63,8 @@ pub(crate) struct Cell {
     /// From the start of the traffic to the end of the counting.
     pub(crate) whole_ns: u64,
     pub(crate) notes: Vec<String>,
+    /// The machine was disturbed while it ran.
+    pub(crate) is_noisy: bool,
 }
 
 pub(crate) async fn run(plan: &Plan, link: &Link) -> Result<Cell> {
@@ -74,6 +76,7 @@ pub(crate) async fn run(plan: &Plan, link: &Link) -> Result<Cell> {
         connected: 0,
         whole_ns: 0,
         notes: Vec::new(),
+        is_noisy: false,
     };
     if let Err(why) = cell.fill().await {
         cell.notes.push(format!("{why:#}"));
@@ -86,10 +89,10 @@ pub(crate) async fn run(plan: &Plan, link: &Link) -> Result<Cell> {
 impl Cell {
     async fn fill(&mut self) -> Result<()> {
         let slack = Duration::from_secs(10);
-        let mut receiver = Half::new("receive", "NETEM_B", &self.plan)?;
+        let mut receiver = Half::new("receive", "NETEM_B", self)?;
         let ready = receiver.line(slack).await.context("receiver")?;
         anyhow::ensure!(ready == READY, "receiver: {ready}");
-        let mut sender = Half::new("send", "NETEM_A", &self.plan)?;
+        let mut sender = Half::new("send", "NETEM_A", self)?;
         let line = sender.line(CONNECT + slack).await.context("sender")?;
         let begin: Begin = serde_json::from_str(&line)?;
         self.connected = begin.connected;
@@ -111,14 +114,20 @@ struct Half {
 }
 
 impl Half {
-    fn new(which: &str, namespace: &str, plan: &Plan) -> Result<Self> {
+    fn new(which: &str, namespace: &str, cell: &Cell) -> Result<Self> {
         let var =
             |name: &str| env::var(name).map_err(|_| anyhow!("no {name}: this runs inside netem/run.sh"));
-        let mut child = Command::new("ip")
-            .args(["netns", "exec", &var(namespace)?])
-            .arg(env::current_exe()?)
-            .args([which, "--plan", &serde_json::to_string(plan)?])
-            .args(["--addr", &format!("{}:4224", var("NETEM_ADDR_B")?)])
+        let lab = env::current_exe()?;
+        let (mut command, host) = if cell.link.is_loopback() {
+            (Command::new(lab), "127.0.0.1".to_owned())
+        } else {
+            let mut enter = Command::new("ip");
+            enter.args(["netns", "exec", &var(namespace)?]).arg(lab);
+            (enter, var("NETEM_ADDR_B")?)
+        };
+        let mut child = command
+            .args([which, "--plan", &serde_json::to_string(&cell.plan)?])
+            .args(["--addr", &format!("{host}:4224")])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)

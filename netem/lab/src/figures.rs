@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::cell::Cell;
+use crate::{cell::Cell, columns::RAW};
 
 /// The value below which this share of all messages arrived, in milliseconds; nothing where more than the
 /// rest never did. `sorted` is what arrived, of `expected`.
@@ -21,9 +21,15 @@ const ETHERNET_HEADER: u64 = 14;
 const LONGEST_PACKET: f64 = 1514.0;
 
 impl Cell {
-    /// In milliseconds, of all that were sent; `None` is infinite.
+    /// In milliseconds; `None` is infinite.
     pub(crate) fn latency_ms(&self, share: f64) -> Option<f64> {
-        percentile(&self.received.tally.latency_us, self.plan.expected(), share)
+        percentile(&self.received.tally.latency_us, self.owed(), share)
+    }
+
+    /// Of how many messages the latencies are: all that were sent, but of bare datagrams, which promise
+    /// nothing, those that arrived.
+    pub(crate) fn owed(&self) -> u64 {
+        if self.plan.column == RAW { self.delivered() as u64 } else { self.plan.expected() }
     }
 
     pub(crate) fn delivered(&self) -> usize {
@@ -49,22 +55,34 @@ impl Cell {
     }
 
     /// Both ends' bytes, ethernet headers included, for each that was delivered.
-    pub(crate) fn wire_bytes(&self) -> f64 {
-        (self.sent.spent.tx_bytes + self.received.spent.tx_bytes) as f64 / self.payload_bytes().max(1.0)
+    pub(crate) fn wire_bytes(&self) -> Option<f64> {
+        let bytes = self.sent.spent.tx_bytes + self.received.spent.tx_bytes;
+        (bytes > 0 && self.payload_bytes() > 0.0).then(|| bytes as f64 / self.payload_bytes())
     }
 
-    /// What a delivered chat message cost on the wire, in units of one datagram.
-    pub(crate) fn price(&self) -> f64 {
+    /// What a delivered chat message cost on the wire, in units of one datagram; nothing beside bulk.
+    pub(crate) fn price(&self) -> Option<f64> {
+        if self.plan.workload.has_bulk() || self.delivered() == 0 || self.sent.spent.tx_packets == 0 {
+            return None;
+        }
         let ip =
             |spent: crate::spent::Spent| spent.tx_bytes.saturating_sub(ETHERNET_HEADER * spent.tx_packets);
         let bytes = ip(self.sent.spent) + ip(self.received.spent);
-        bytes as f64 / (UNIT_BYTES * self.delivered().max(1) as f64)
+        Some(bytes as f64 / (UNIT_BYTES * self.delivered() as f64))
     }
 
     /// Mean length of a packet on the way forth.
     pub(crate) fn packet_bytes(&self) -> f64 {
         let spent = self.sent.spent;
         spent.tx_bytes as f64 / spent.tx_packets.max(1) as f64
+    }
+
+    /// CPU of both ends, in microseconds: of a chat message, or of 1000 bytes beside bulk.
+    pub(crate) fn cpu_us(&self) -> Option<f64> {
+        let spent = (self.sent.spent.cpu_us? + self.received.spent.cpu_us?) as f64;
+        let has_bulk = self.plan.workload.has_bulk();
+        let of = if has_bulk { self.payload_bytes() / 1000.0 } else { self.delivered() as f64 };
+        (of > 0.0).then_some(spent / of)
     }
 
     /// Whether the losses hit something else than packets.
@@ -81,7 +99,7 @@ impl Cell {
         if self.plan.expected() > 0 {
             let _ = write!(
                 line,
-                " p50 {} p90 {} p99 {} p99.9 {} max {} ms, delivered {:.2} % of {}, wire {:.2}, price {:.2}",
+                " p50 {} p90 {} p99 {} p99.9 {} max {} ms, delivered {:.2} % of {},",
                 ms(0.5),
                 ms(0.9),
                 ms(0.99),
@@ -89,22 +107,26 @@ impl Cell {
                 ms(1.0),
                 100.0 * self.delivered_share(),
                 self.plan.expected(),
-                self.wire_bytes(),
-                self.price(),
             );
         }
         if self.plan.workload.has_bulk() {
             let _ = write!(
                 line,
-                " goodput {:.2} Mbit/s ({:.2} with the ramp), {:.2} of the ceiling, wire {:.2}",
+                " goodput {:.2} Mbit/s ({:.2} with the ramp), {:.2} of the ceiling,",
                 self.goodput_mbit(),
                 self.goodput_with_ramp_mbit(),
                 self.goodput_mbit() / self.link.ceiling_mbit(),
-                self.wire_bytes(),
             );
         }
-        let cpu = (self.sent.spent.cpu_us as f64 / 1e6, self.received.spent.cpu_us as f64 / 1e6);
-        let _ = write!(line, ", packet {:.0} B, cpu {:.2} + {:.2} s", self.packet_bytes(), cpu.0, cpu.1);
+        if let Some(price) = self.price() {
+            let _ = write!(line, " price {price:.2},");
+        }
+        if let Some(wire) = self.wire_bytes() {
+            let _ = write!(line, " wire {wire:.2}, packet {:.0} B", self.packet_bytes());
+        }
+        if let Some(cpu) = self.cpu_us() {
+            let _ = write!(line, ", cpu {cpu:.0} us");
+        }
         let tally = &self.received.tally;
         if tally.duplicates + tally.disorder > 0 {
             let _ = write!(line, ", {} twice, {} out of order", tally.duplicates, tally.disorder);

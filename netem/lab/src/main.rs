@@ -10,6 +10,7 @@ mod link;
 mod message;
 mod plan;
 mod receive;
+mod report;
 mod send;
 mod series;
 mod spent;
@@ -19,7 +20,7 @@ use std::{fs, net::SocketAddr, path::PathBuf};
 use anyhow::{Context as _, Result};
 use clap::{Args, Parser, Subcommand};
 
-use self::{cell::Spec, link::Link, plan::Plan, series::Series};
+use self::{cell::Spec, link::Link, plan::Plan, report::Report, series::Series};
 
 #[derive(Parser)]
 #[command(version, about)]
@@ -40,6 +41,8 @@ enum Command {
     /// The receiving half of a cell, told what to do by `cell`
     #[command(hide = true)]
     Receive(Half),
+    /// Tables, a picture and one file of what `link` left
+    Report(Report),
     /// The columns there are
     Columns,
 }
@@ -83,6 +86,7 @@ async fn run(command: Command) -> Result<()> {
         Command::Link(series) => series.run().await,
         Command::Send(half) => send::run(half.plan, half.addr).await,
         Command::Receive(half) => receive::run(half.plan, half.addr).await,
+        Command::Report(report) => report.run(),
         Command::Columns => {
             columns::names().for_each(|name| println!("{name}"));
             Ok(())

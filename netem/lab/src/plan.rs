@@ -24,6 +24,8 @@ pub(crate) enum Workload {
 }
 
 impl Workload {
+    pub(crate) const ALL: [Self; 5] = [Self::Steady, Self::Sparse, Self::Bulk, Self::Rooms, Self::Beside];
+
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Steady => "steady",

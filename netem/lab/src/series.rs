@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::{
     cell::{self, Cell},
-    columns,
+    columns::{self, RAW},
     link::Link,
     plan::{Plan, Workload},
 };
@@ -30,6 +30,9 @@ pub(crate) struct Series {
     /// Seconds of a cell without enough flows for that, and of bulk
     #[arg(long, default_value_t = 10.0)]
     seconds: f64,
+    /// How often a pass is run again in which datagrams came late: then the machine was disturbed
+    #[arg(long, default_value_t = 2)]
+    retries: u32,
     /// Where the cells go: WORKLOAD-COLUMN-PASS.json in a directory of the link
     #[arg(long)]
     out: PathBuf,
@@ -37,7 +40,9 @@ pub(crate) struct Series {
 
 /// Above the way's own delay, what only a disturbed machine adds to a datagram.
 const NOISE_MS: f64 = 10.0;
-const RETRIES: u32 = 2;
+
+/// How long datagrams probe before a workload that has no column of them.
+const PROBE: Duration = Duration::from_secs(3);
 
 impl Series {
     pub(crate) async fn run(&self) -> Result<()> {
@@ -54,26 +59,46 @@ impl Series {
 
     /// Every column once, and all of them again where the machine was disturbed.
     async fn pass(&self, link: &Link, workload: Workload, pass: u32) -> Result<()> {
-        for attempt in 0..=RETRIES {
-            let mut noisy = false;
+        for again in (0..=self.retries).rev() {
+            let mut cells = Vec::new();
             for column in self.columns(workload, pass) {
-                let plan = Plan::new(&column, workload, link, self.counted(link, workload));
-                let mut cell = cell::run(&plan, link).await?;
-                noisy |= column == "raw" && cell.is_noisy();
-                if noisy && attempt == RETRIES {
-                    cell.notes.push("noisy".to_owned());
-                }
+                let plan = self.plan(&column, workload, link);
+                let cell = cell::run(&plan, link).await?;
                 println!("{}", cell.summary());
-                let file =
-                    self.out.join(&link.name).join(format!("{}-{column}-{pass}.json", workload.name()));
-                fs::write(&file, serde_json::to_vec(&cell)?).with_context(|| file.display().to_string())?;
+                cells.push(cell);
             }
-            if !noisy {
-                return Ok(());
+            let is_noisy = cells.iter().any(|cell| cell.plan.column == RAW && cell.is_disturbed());
+            for cell in cells.iter_mut().filter(|cell| cell.plan.workload == workload) {
+                cell.is_noisy = is_noisy;
+                self.write(cell, pass)?;
             }
-            eprintln!("{} {}: noisy, once more", link.name, workload.name());
+            if !is_noisy {
+                break;
+            }
+            let what = if again > 0 { "once more" } else { "and kept" };
+            println!("{} {}: noisy, {what}", link.name, workload.name());
         }
         Ok(())
+    }
+
+    fn write(&self, cell: &Cell, pass: u32) -> Result<()> {
+        let name = |pass| format!("{}-{}-{pass}.json", cell.plan.workload.name(), cell.plan.column);
+        let directory = self.out.join(&cell.link.name);
+        if pass == 0 {
+            // What an earlier run measured in more passes does not belong to this one.
+            let stale = (1..).map(|pass| directory.join(name(pass)));
+            stale.take_while(|file| file.exists()).try_for_each(fs::remove_file)?;
+        }
+        let file = directory.join(name(pass));
+        fs::write(&file, serde_json::to_vec(cell)?).with_context(|| file.display().to_string())
+    }
+
+    fn plan(&self, column: &str, workload: Workload, link: &Link) -> Plan {
+        if column == RAW && workload.has_bulk() {
+            // Nothing says how fast datagrams may be sent: here they only probe.
+            return Plan::new(column, Workload::Steady, link, PROBE);
+        }
+        Plan::new(column, workload, link, self.counted(link, workload))
     }
 
     /// Long enough for the messages, and never so long that nobody waits for it.
@@ -94,8 +119,6 @@ impl Series {
             [] => columns::names().map(str::to_owned).filter(|name| workload.means(name)).collect(),
             chosen => chosen.to_vec(),
         };
-        // Nothing says how fast datagrams may be sent.
-        columns.retain(|name| !(workload.has_bulk() && name == "raw"));
         let len = columns.len();
         columns.rotate_left((pass as usize * len / self.passes.max(1) as usize).min(len));
         columns
@@ -135,16 +158,10 @@ impl Workload {
 impl Cell {
     /// Whether datagrams took longer than the link says. A link with a queue of its own may be slow by
     /// itself.
-    fn is_noisy(&self) -> bool {
+    fn is_disturbed(&self) -> bool {
         let link = &self.link;
-        let p99 = self.percentile(0.99);
+        let p99 = self.latency_ms(0.99);
         let has_queue = link.queue_ms.is_some() || link.queue_kbytes.is_some();
         !has_queue && p99.is_some_and(|p99| p99 > link.delay_ms + link.jitter_ms + NOISE_MS)
-    }
-
-    /// Of what arrived, in milliseconds.
-    fn percentile(&self, share: f64) -> Option<f64> {
-        let all = &self.received.tally.latency_us;
-        all.get(((all.len() as f64 * share).ceil() as usize).max(1) - 1).map(|&us| f64::from(us) / 1000.0)
     }
 }

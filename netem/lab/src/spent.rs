@@ -1,8 +1,11 @@
 //! What one end used: bytes on its device, and CPU.
 
-use std::{fs, ops::Sub, path::Path, time::Duration};
+use std::{env, fs, ops::Sub, path::Path};
 
-use nix::time::{ClockId, clock_gettime};
+use nix::sys::{
+    resource::{Usage, UsageWho, getrusage},
+    time::TimeValLike as _,
+};
 use serde::{Deserialize, Serialize};
 
 /// The end's only device, before the router loses anything.
@@ -13,7 +16,8 @@ pub(crate) struct Spent {
     /// Ethernet headers included.
     pub(crate) tx_bytes: u64,
     pub(crate) tx_packets: u64,
-    pub(crate) cpu_us: u64,
+    /// `None` where the kernel only guesses.
+    pub(crate) cpu_us: Option<u64>,
 }
 
 impl Spent {
@@ -23,9 +27,19 @@ impl Spent {
             let text = fs::read_to_string(Path::new(DEVICE).join(name)).unwrap_or_default();
             text.trim().parse().unwrap_or(0)
         };
-        // Not getrusage: where a kernel counts ticks, who wakes with the tick has them all.
-        let cpu = clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID).map_or(Duration::ZERO, Duration::from);
-        Self { tx_bytes: count("tx_bytes"), tx_packets: count("tx_packets"), cpu_us: cpu.as_micros() as u64 }
+        // User-mode-linux counts by its tick of 10 ms: who wakes with the tick has used all of it, who wakes
+        // after it nothing.
+        let cpu = match env::var_os("NETEM_IN_UML") {
+            Some(_) => None,
+            None => getrusage(UsageWho::RUSAGE_SELF).ok(),
+        };
+        let micros =
+            |usage: Usage| usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
+        Self {
+            tx_bytes: count("tx_bytes"),
+            tx_packets: count("tx_packets"),
+            cpu_us: cpu.map(micros).map(i64::unsigned_abs),
+        }
     }
 }
 
@@ -36,7 +50,7 @@ impl Sub for Spent {
         Self {
             tx_bytes: self.tx_bytes.saturating_sub(before.tx_bytes),
             tx_packets: self.tx_packets.saturating_sub(before.tx_packets),
-            cpu_us: self.cpu_us.saturating_sub(before.cpu_us),
+            cpu_us: self.cpu_us.zip(before.cpu_us).map(|(now, before)| now.saturating_sub(before)),
         }
     }
 }

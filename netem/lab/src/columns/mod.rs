@@ -55,6 +55,9 @@ pub(crate) trait Connection: Send + Sync {
     async fn send(&self, lane: Lane, message: Bytes) -> Result<()>;
 }
 
+/// The column of bare datagrams: the floor, and the probe for a disturbed machine.
+pub(crate) const RAW: &str = "raw";
+
 type Make = fn() -> Box<dyn Column>;
 
 /// All of them, in the order of the tables.
@@ -75,7 +78,7 @@ const ALL: &[(&str, Make)] = &[
     ("kcp-turbo-flush", || Box::new(Kcp::turbo().flushing())),
     ("kcp-turbo-w1024", || Box::new(Kcp::turbo().with_window(1024))),
     ("enet", || Box::new(Enet::default())),
-    ("raw", || Box::new(Raw)),
+    (RAW, || Box::new(Raw)),
 ];
 
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
@@ -85,4 +88,13 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
 pub(crate) fn by_name(name: &str) -> Result<Box<dyn Column>> {
     let known = ALL.iter().find(|(known, _)| *known == name);
     known.map(|(_, make)| make()).with_context(|| format!("no column {name}"))
+}
+
+/// Whether it is what somebody would pick instead of this project.
+pub(crate) fn is_peer(name: &str) -> bool {
+    !matches!(name, "udp" | "udp-cubic" | "tcp" | RAW)
+}
+
+pub(crate) fn bulk_apart(name: &str) -> bool {
+    by_name(name).is_ok_and(|column| column.bulk_apart())
 }
