@@ -1,8 +1,6 @@
 //! From the tally of a cell to the figures people read.
 
-use std::fmt::Write as _;
-
-use crate::{cell::Cell, columns::RAW};
+use crate::{arrivals::Tally, cell::Cell, columns::RAW, plan::Plan};
 
 /// The value below which this share of all messages arrived, in milliseconds; nothing where more than the
 /// rest never did. `sorted` is what arrived, of `expected`.
@@ -17,8 +15,8 @@ const UNIT_BYTES: f64 = 261.0;
 
 const ETHERNET_HEADER: u64 = 14;
 
-/// No segment is longer, headers included.
-const LONGEST_PACKET: f64 = 1514.0;
+/// No packet is longer, headers included; the hundredth is for counters that are read one after the other.
+const LONGEST_PACKET: f64 = 1514.0 * 1.01;
 
 impl Cell {
     /// In milliseconds; `None` is infinite.
@@ -43,6 +41,12 @@ impl Cell {
     /// Mbit/s while it counted.
     pub(crate) fn goodput_mbit(&self) -> f64 {
         self.received.tally.bulk_counted_bytes as f64 * 8.0 / self.plan.counted.as_secs_f64() / 1e6
+    }
+
+    /// Of what nobody exceeds; nothing where there is no rate.
+    pub(crate) fn ceiling_share(&self) -> Option<f64> {
+        let ceiling = self.link.ceiling_mbit();
+        (ceiling > 0.0).then(|| self.goodput_mbit() / ceiling)
     }
 
     /// Mbit/s from the first byte on.
@@ -92,52 +96,37 @@ impl Cell {
 
     /// A line for who watches.
     pub(crate) fn summary(&self) -> String {
-        let mut line =
-            format!("{:<12} {:<7} {:<16}", self.link.name, self.plan.workload.name(), self.plan.column);
-        let ms = |share| self.latency_ms(share).map_or_else(|| "∞".to_owned(), |ms| format!("{ms:.1}"));
-        // A line in memory takes everything.
+        let mut figures = Vec::new();
         if self.plan.expected() > 0 {
-            let _ = write!(
-                line,
-                " p50 {} p90 {} p99 {} p99.9 {} max {} ms, delivered {:.2} % of {},",
-                ms(0.5),
-                ms(0.9),
-                ms(0.99),
-                ms(0.999),
-                ms(1.0),
-                100.0 * self.delivered_share(),
-                self.plan.expected(),
-            );
+            figures.push(self.latencies());
         }
         if self.plan.workload.has_bulk() {
-            let _ = write!(
-                line,
-                " goodput {:.2} Mbit/s ({:.2} with the ramp), {:.2} of the ceiling,",
-                self.goodput_mbit(),
-                self.goodput_with_ramp_mbit(),
-                self.goodput_mbit() / self.link.ceiling_mbit(),
-            );
+            let (goodput, ramp) = (self.goodput_mbit(), self.goodput_with_ramp_mbit());
+            figures.push(format!("goodput {goodput:.2} Mbit/s ({ramp:.2} with the ramp)"));
+            figures.extend(self.ceiling_share().map(|share| format!("{share:.2} of the ceiling")));
         }
-        if let Some(price) = self.price() {
-            let _ = write!(line, " price {price:.2},");
-        }
-        if let Some(wire) = self.wire_bytes() {
-            let _ = write!(line, " wire {wire:.2}, packet {:.0} B", self.packet_bytes());
-        }
-        if let Some(cpu) = self.cpu_us() {
-            let _ = write!(line, ", cpu {cpu:.0} us");
-        }
-        let tally = &self.received.tally;
-        if tally.duplicates + tally.disorder > 0 {
-            let _ = write!(line, ", {} twice, {} out of order", tally.duplicates, tally.disorder);
-        }
-        if self.is_coalesced() {
-            line.push_str(", COALESCED");
-        }
-        self.notes.iter().for_each(|note| {
-            let _ = write!(line, " [{note}]");
+        figures.extend(self.price().map(|price| format!("price {price:.2}")));
+        figures.extend(
+            self.wire_bytes().map(|wire| format!("wire {wire:.2}, packet {:.0} B", self.packet_bytes())),
+        );
+        figures.extend(self.cpu_us().map(|cpu| format!("cpu {cpu:.0} us")));
+        let Tally { duplicates, disorder, .. } = self.received.tally;
+        figures.extend((duplicates > 0).then(|| format!("{duplicates} twice")));
+        figures.extend((disorder > 0).then(|| format!("{disorder} out of order")));
+        figures.extend(self.is_coalesced().then(|| "COALESCED".to_owned()));
+        figures.extend(self.notes.iter().map(|note| format!("[{note}]")));
+        let Plan { workload, column, .. } = &self.plan;
+        format!("{:<12} {:<7} {column:<16} {}", self.link.name, workload.name(), figures.join(", "))
+    }
+
+    fn latencies(&self) -> String {
+        let shares = [(0.5, "p50"), (0.9, "p90"), (0.99, "p99"), (0.999, "p99.9"), (1.0, "max")];
+        let each = shares.map(|(share, name)| {
+            let ms = self.latency_ms(share).map_or_else(|| "∞".to_owned(), |ms| format!("{ms:.1}"));
+            format!("{name} {ms}")
         });
-        line
+        let (delivered, expected) = (100.0 * self.delivered_share(), self.plan.expected());
+        format!("{} ms, delivered {delivered:.2} % of {expected}", each.join(" "))
     }
 }
 

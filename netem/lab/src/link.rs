@@ -25,9 +25,6 @@ pub(crate) struct Link {
 /// A segment's payload in a frame without its checksum, as on the wire here: 1448 of 1514 bytes.
 const PAYLOAD_SHARE: f64 = 1448.0 / 1514.0;
 
-/// Ethernet, IPv4 and UDP.
-const HEADER_BYTES: usize = 14 + 20 + 8;
-
 impl Link {
     pub(crate) fn read(file: &Path) -> Result<Self> {
         let text = fs::read_to_string(file).with_context(|| file.display().to_string())?;
@@ -45,11 +42,10 @@ impl Link {
         2.0 * self.delay_ms
     }
 
-    /// What a message of so many bytes takes at most where nothing is lost and nothing waits.
-    pub(crate) fn floor_ms(&self, bytes: usize) -> f64 {
-        let bits = 8.0 * (bytes + HEADER_BYTES) as f64;
-        let sending = if self.rate_mbit > 0.0 { bits / self.rate_mbit / 1000.0 } else { 0.0 };
-        self.delay_ms + self.jitter_ms + sending
+    /// What a message takes at most where nothing is lost and nothing waits. Not the time of its bits: the
+    /// bucket that makes the rate lets a short packet through at once.
+    pub(crate) fn floor_ms(&self) -> f64 {
+        self.delay_ms + self.jitter_ms
     }
 
     /// Goodput nobody exceeds, in Mbit/s: what the losses leave of the rate, less the headers.

@@ -29,9 +29,9 @@ const CHANNELS: usize = 16;
 const BULK_CHANNEL: u8 = 15;
 
 /// ENet queues without a bound. The other side says how much of the bulk it has, this often, and the
-/// sender lets no more than so much be under way: several times what the longest link holds.
-const CREDIT_BYTES: usize = 64 << 10;
-const WINDOW_BYTES: usize = 4 << 20;
+/// sender lets no more than so much be under way: several times ENet's own window of 64 KiB.
+const CREDIT_BYTES: usize = 16 << 10;
+const WINDOW_BYTES: usize = 256 << 10;
 
 /// Commands nobody has taken yet.
 const COMMANDS: usize = 1 << 16;
@@ -83,6 +83,11 @@ impl Column for Enet {
         commands.send(Command::Dial(to, connected)).await.map_err(|_| anyhow!("the host ended"))?;
         let peer = connecting.await.context("disconnected")?;
         Ok(Arc::new(Dialed { peer, commands }))
+    }
+
+    /// Its channels have an order each, but one queue.
+    fn bulk_apart(&self) -> bool {
+        true
     }
 }
 

@@ -42,8 +42,8 @@ pub(crate) trait Column: Send + Sync {
 
     async fn dial(&self, to: SocketAddr) -> Result<Arc<dyn Connection>>;
 
-    /// Whether chat beside bulk needs a connection of its own: where there is but one stream, nobody
-    /// who knows better puts both into it.
+    /// Whether chat beside bulk needs a connection of its own: where there is but one queue, nobody who
+    /// knows better puts both into it.
     fn bulk_apart(&self) -> bool {
         false
     }

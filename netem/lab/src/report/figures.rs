@@ -47,6 +47,11 @@ impl Group {
         self.mean_median(Cell::goodput_mbit)
     }
 
+    /// 1 is what nobody exceeds.
+    pub(super) fn ceiling_share(&self) -> Option<f64> {
+        self.median_of(Cell::ceiling_share)
+    }
+
     pub(super) fn goodput_with_ramp_mbit(&self) -> f64 {
         self.mean_median(Cell::goodput_with_ramp_mbit)
     }

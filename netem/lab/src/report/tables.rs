@@ -50,9 +50,9 @@ fn workload_tables(text: &mut String, gathered: &Gathered, workload: Workload) {
         });
     }
     if workload.has_bulk() {
-        table("Goodput, Mbit/s (share of the ceiling; with the ramp)", &|link, group| {
+        table("Goodput, Mbit/s (share of the ceiling; with the ramp)", &|_, group| {
             let (goodput, ramp) = (group.goodput_mbit(), group.goodput_with_ramp_mbit());
-            format!("{goodput:.2} ({:.2}; {ramp:.2})", goodput / link.ceiling_mbit())
+            format!("{goodput:.2} ({}; {ramp:.2})", or_dash(group.ceiling_share()))
         });
     } else {
         table("Price: IP bytes for each delivered message, in datagrams of 261", &|_, group| {
@@ -104,7 +104,7 @@ fn floor_of(link: &Link, workload: Workload) -> String {
         return format!("{:.1}", link.ceiling_mbit());
     }
     let arq = link.ideal_arq_p99_ms(1000.0 / workload.rate());
-    format!("{:.0}; {arq:.0}", link.floor_ms(200))
+    format!("{:.0}; {arq:.0}", link.floor_ms())
 }
 
 /// What a reader must know of a cell.

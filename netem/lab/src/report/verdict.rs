@@ -21,8 +21,7 @@ pub(super) struct Verdict {
 
 impl Verdict {
     pub(super) fn is_kept(&self) -> bool {
-        let is = self.is.unwrap_or(f64::INFINITY);
-        if self.at_most { is <= self.limit } else { is >= self.limit }
+        self.is.is_some_and(|is| if self.at_most { is <= self.limit } else { is >= self.limit })
     }
 }
 
@@ -61,7 +60,7 @@ fn chat(gathered: &Gathered, link: &Link, workload: Workload) -> Vec<Verdict> {
     let mut at_most = |what, is, limit, best| verdicts.push(Verdict { what, is, limit, at_most: true, best });
 
     if let Some(best) = best(&|group| group.latency(0.99)) {
-        at_most("p99", ours.latency(0.99), limit(link.floor_ms(200), best.1, 1.0 / 3.0), Some(best));
+        at_most("p99", ours.latency(0.99), limit(link.floor_ms(), best.1, 1.0 / 3.0), Some(best));
     }
     if let Some(raw) = gathered.group(&link.name, workload, columns::RAW) {
         let p50 = raw.latency(0.5).unwrap_or(f64::INFINITY);
@@ -86,13 +85,12 @@ fn price_limit(link: &Link) -> Option<f64> {
 fn bulk(gathered: &Gathered, link: &Link) -> Vec<Verdict> {
     let Some(ours) = gathered.group(&link.name, Workload::Bulk, OURS) else { return Vec::new() };
     let peers = gathered.peers(&link.name, Workload::Bulk);
-    let share = |group: &Group| group.goodput_mbit() / link.ceiling_mbit();
     let best = peers
-        .map(|(name, group)| (name.to_owned(), Some(share(group))))
+        .map(|(name, group)| (name.to_owned(), group.ceiling_share()))
         .max_by(|(_, a), (_, b)| a.unwrap_or(0.0).total_cmp(&b.unwrap_or(0.0)));
     vec![Verdict {
         what: "share of the ceiling",
-        is: Some(share(ours)),
+        is: ours.ceiling_share(),
         limit: bulk_limit(link.loss_percent),
         at_most: false,
         best,

@@ -13,7 +13,7 @@ use crate::{plan::Workload, report::gathered::Gathered};
 const GAP: f64 = 0.2;
 
 pub(super) fn draw(area: &Area<'_>, gathered: &Gathered) -> Result<()> {
-    let links: Vec<_> = gathered.links(Workload::Bulk).collect();
+    let links: Vec<_> = gathered.links(Workload::Bulk).filter(|link| link.rate_mbit > 0.0).collect();
     let columns: Vec<_> = drawn(gathered, Workload::Bulk).collect();
     if links.is_empty() || columns.is_empty() {
         return Ok(());
@@ -45,7 +45,7 @@ pub(super) fn draw(area: &Area<'_>, gathered: &Gathered) -> Result<()> {
         let bars = columns.iter().enumerate().filter_map(|(at, (name, colour))| {
             let group = gathered.group(&link.name, Workload::Bulk, name)?;
             let left = place as f64 + GAP / 2.0 + width * at as f64;
-            let share = 100.0 * group.goodput_mbit() / link.ceiling_mbit();
+            let share = 100.0 * group.ceiling_share()?;
             Some(Rectangle::new([(left, 0.0), (left + width * 0.9, share)], colour.filled()))
         });
         chart.draw_series(bars)?;
