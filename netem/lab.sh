@@ -1,0 +1,111 @@
+#!/usr/bin/env bash
+# netem/lab.sh [--links A,B] [--columns A,B] [--workloads A,B] [--passes N]
+#     [--messages N] [--seconds N] [--retries N] [--quick] [--jobs N] [--out DIR]
+#
+# This project's transports beside TCP, QUIC, KCP and ENet on bad links, each
+# link in a kernel of its own. See lab/README.md.
+set -euo pipefail
+
+here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
+readonly here
+
+die() {
+    printf 'lab: %s\n' "$1" >&2
+    exit 2
+}
+
+# --- What to do -------------------------------------------------------------
+
+links=L0,L1,L2,L3,L4,L5,L6,L7,L8
+jobs=1
+out=$here/lab/out
+series=()
+
+while (($# > 0)); do
+    if [[ $1 == --quick ]]; then
+        series+=(--passes 1 --messages 2000)
+        shift
+        continue
+    fi
+    (($# > 1)) || die "$1 needs a value"
+    case $1 in
+        --links) links=$2 ;;
+        --jobs) jobs=$2 ;;
+        --out) out=$2 ;;
+        --columns | --workloads | --passes | --messages | --seconds | --retries) series+=("$1" "$2") ;;
+        *) die "usage: $(sed -n '2,4s/^# //p' "${BASH_SOURCE[0]}")" ;;
+    esac
+    shift 2
+done
+
+# profile LINK: its file, of those here or of those beside run.sh.
+profile() {
+    local file
+    for file in "$1" "$here/lab/links/$1.json" "$here/profiles/$1.json"; do
+        if [[ -f $file ]]; then
+            realpath -- "$file"
+            return
+        fi
+    done
+    die "no link $1"
+}
+
+files=()
+for link in ${links//,/ }; do
+    file=$(profile "$link")
+    files+=("$file")
+done
+
+# --- Each link in a kernel of its own ---------------------------------------
+
+declare -A core_of=()
+scratch=$(mktemp -d)
+clean_up() {
+    # run.sh ends its kernel itself.
+    ((${#core_of[@]} == 0)) || kill "${!core_of[@]}" 2>/dev/null || true
+    wait
+    rm -rf -- "$scratch"
+}
+trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+cargo build --release --manifest-path "$here/lab/Cargo.toml"
+# Who builds again meanwhile does not change what is measured.
+cp -- "${CARGO_TARGET_DIR:-$here/lab/target}/release/lab" "$scratch/lab"
+readonly lab=$scratch/lab
+mkdir -p -- "$out"
+out=$(realpath -- "$out")
+
+# measure FILE CORE
+measure() {
+    local command=("$lab" link --link "$1" --out "$out" "${series[@]}")
+    if [[ $1 == */loopback.json ]]; then
+        exec "${command[@]}"
+    fi
+    NETEM_CPU=$2 exec "$here/run.sh" "$1" -- "${command[@]}"
+}
+
+status=0
+cores=()
+for ((core = 0; core < jobs; core++)); do cores+=("$core"); done
+
+# await_one: the next that ends, and its core is free again.
+await_one() {
+    local ended
+    wait -n -p ended "${!core_of[@]}" || status=$?
+    cores+=("${core_of[$ended]}")
+    unset "core_of[$ended]"
+}
+
+for file in "${files[@]}"; do
+    ((${#cores[@]} > 0)) || await_one
+    core=${cores[0]}
+    cores=("${cores[@]:1}")
+    measure "$file" "$core" &
+    core_of[$!]=$core
+done
+while ((${#core_of[@]} > 0)); do await_one; done
+
+"$lab" report "$out" --markdown "$out/report.md" --json "$out/report.json" --svg "$out/report.svg"
+exit "$status"

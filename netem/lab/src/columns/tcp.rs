@@ -1,0 +1,70 @@
+//! Plain TCP: one stream, each message a write.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use anyhow::{Context as _, Result};
+use async_trait::async_trait;
+use bytes::Bytes;
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use tokio::{
+    io::AsyncWriteExt as _,
+    net::{TcpSocket, TcpStream},
+    sync::Mutex,
+};
+
+use super::{Column, Connection, Lane, Listening, frames};
+use crate::arrivals::Arrivals;
+
+pub(super) struct Tcp {
+    /// The kernel's name for it.
+    pub(super) congestion: &'static str,
+    /// Timers that do not double while the stream is thin.
+    pub(super) thin: bool,
+}
+
+impl Tcp {
+    /// What is accepted inherits the options of what listens.
+    fn socket(&self) -> Result<TcpSocket> {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_tcp_congestion(self.congestion.as_bytes()).context(self.congestion)?;
+        socket.set_tcp_thin_linear_timeouts(self.thin)?;
+        socket.set_tcp_nodelay(true)?;
+        socket.set_nonblocking(true)?;
+        Ok(TcpSocket::from_std_stream(socket.into()))
+    }
+}
+
+#[async_trait]
+impl Column for Tcp {
+    async fn listen(&self, at: SocketAddr, arrivals: Arrivals) -> Result<Listening> {
+        let socket = self.socket()?;
+        SockRef::from(&socket).set_reuse_address(true)?;
+        socket.bind(at)?;
+        let listener = socket.listen(1024)?;
+        Ok(Box::pin(async move {
+            loop {
+                let (stream, _) = listener.accept().await?;
+                let arrivals = arrivals.clone();
+                tokio::spawn(async move { frames::read(stream, &arrivals).await });
+            }
+        }))
+    }
+
+    async fn dial(&self, to: SocketAddr) -> Result<Arc<dyn Connection>> {
+        let stream = self.socket()?.connect(to).await?;
+        Ok(Arc::new(Stream(Mutex::new(stream))))
+    }
+
+    fn bulk_apart(&self) -> bool {
+        true
+    }
+}
+
+struct Stream(Mutex<TcpStream>);
+
+#[async_trait]
+impl Connection for Stream {
+    async fn send(&self, _: Lane, message: Bytes) -> Result<()> {
+        Ok(self.0.lock().await.write_all(&frames::frame(&message)?).await?)
+    }
+}
