@@ -23,7 +23,7 @@ use self::{
     bridge::Ready,
     driver::{Call, Driver, now},
     impaired::Impaired,
-    proto::{Config, Endpoint, Handshaker, PlainHandshaker},
+    proto::{Algorithm, Config, Endpoint, Handshaker, PlainHandshaker},
     socket::Socket,
 };
 use super::{Link, LinkError, Listener, Security, Transport, impair::Impairment};
@@ -58,6 +58,13 @@ impl UdpTransport {
     #[must_use]
     pub fn impaired(mut self, impairment: Option<Impairment>) -> Self {
         self.impairment = impairment;
+        self
+    }
+
+    /// Decides otherwise than by default how much may be in flight.
+    #[must_use]
+    pub fn congestion(mut self, algorithm: Algorithm) -> Self {
+        Arc::make_mut(&mut self.config).congestion = algorithm;
         self
     }
 

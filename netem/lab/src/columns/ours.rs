@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use sayagain::{
     node::Identity,
-    transport::{self, Keys, Link, LinkRx, LinkTx, Listener, Security, Transport},
+    transport::{self, Keys, Link, LinkRx, LinkTx, Listener, Security, Transport, UdpTransport, udp::proto::Algorithm},
 };
 
 use super::{Column, Connection, Lane, Listening};
@@ -33,13 +33,12 @@ impl Ours {
 
 /// The one place where a column's name becomes a transport with its settings.
 fn make(column: &str) -> Result<Arc<dyn Transport>> {
-    let name = match column {
-        "udp" | "udp-cubic" => "udp",
-        other => other,
-    };
     let key = Identity::ephemeral()?.key;
     let security = Security::Tls(Keys::from_pkcs8(&key.to_pkcs8())?);
-    transport::by_name(name, security, None).with_context(|| format!("no transport {name}"))
+    match column {
+        "udp-cubic" => Ok(Arc::new(UdpTransport::new(security).congestion(Algorithm::Cubic))),
+        name => transport::by_name(name, security, None).with_context(|| format!("no transport {name}")),
+    }
 }
 
 #[async_trait]

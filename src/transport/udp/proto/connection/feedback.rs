@@ -19,7 +19,10 @@ use crate::transport::{
 };
 
 /// Packets of a flight that may have been lost by chance, however large they were.
-const LOST_BY_CHANCE: usize = 6;
+const LOST_BY_CHANCE: f64 = 6.0;
+
+/// The chance below which a flight was not lost by chance.
+const UNLIKELY: f64 = 1e-6;
 
 /// Packets lost at one instant.
 #[derive(Default)]
@@ -62,8 +65,9 @@ impl Connection {
         if outcome.wifi_stall {
             self.controller.on_stall();
         }
-        for &Spurious { pn, sent } in &outcome.spurious {
+        for &Spurious { pn, sent, bytes } in &outcome.spurious {
             self.stats.spurious += 1;
+            self.mtu.on_acked(bytes, sent);
             self.estimate.on_spurious(pn);
             self.controller.on_spurious(self.clock, sent);
         }
@@ -216,7 +220,9 @@ impl Connection {
     fn suspect_black_hole(&mut self, flight: &LostFlight) {
         let Some((smallest, oldest)) = flight.found else { return };
         let now = self.clock;
-        let by_chance = flight.packets < LOST_BY_CHANCE;
+        // Two in three at most, or no flight would be long enough.
+        let loss = self.estimate.p_hat().min(0.66);
+        let by_chance = (flight.packets as f64) < (UNLIKELY.ln() / loss.ln()).max(LOST_BY_CHANCE);
         if self.mtu.on_lost(smallest, now) || (!by_chance && self.mtu.on_flight_lost(smallest, oldest, now)) {
             self.controller.on_mtu(self.mtu.current());
         }

@@ -40,4 +40,6 @@ pub(crate) struct Spurious {
     pub pn: PacketNumber,
     /// When it was sent.
     pub sent: Instant,
+    /// Its size.
+    pub bytes: u16,
 }

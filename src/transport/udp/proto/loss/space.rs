@@ -69,6 +69,7 @@ pub(super) struct PacketSpace {
 struct LostPacket {
     pn: PacketNumber,
     sent: Instant,
+    bytes: u16,
     declared: Instant,
 }
 
@@ -198,7 +199,8 @@ impl PacketSpace {
             streak = self.extend(streak, &packet, rule);
             out.persistent_congestion |= streak
                 .is_some_and(|streak| packet.sent.saturating_duration_since(streak.began) > rule.persistent);
-            self.lost.push_back(LostPacket { pn, sent: packet.sent, declared: rule.now });
+            let LossRule { now: declared, .. } = *rule;
+            self.lost.push_back(LostPacket { pn, sent: packet.sent, bytes: packet.bytes, declared });
             out.lost.push(packet);
         }
         self.forget(rule);
@@ -253,7 +255,7 @@ impl PacketSpace {
         let from = self.lost.partition_point(|lost| lost.pn < *range.start());
         let to = self.lost.partition_point(|lost| lost.pn <= *range.end());
         let found = self.lost.drain(from..to);
-        out.spurious.extend(found.map(|LostPacket { pn, sent, .. }| Spurious { pn, sent }));
+        out.spurious.extend(found.map(|LostPacket { pn, sent, bytes, .. }| Spurious { pn, sent, bytes }));
     }
 
     /// Looks only at what was not acknowledged before, so that repeated ranges cost nothing.

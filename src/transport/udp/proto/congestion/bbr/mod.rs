@@ -326,13 +326,10 @@ impl Bbr {
 
     fn start_up(&mut self, report: &Report, queue: Duration, best: f64, stale: u8, queued: u8) {
         self.bandwidth.on_round(report);
-        if report.app_limited {
-            return;
-        }
         let grew = report.rate >= FULL_GROWTH * best;
-        let stale = if grew { 0 } else { stale.saturating_add(1) };
+        let stale = if grew || report.app_limited { 0 } else { stale.saturating_add(1) };
         let has_queue = queue > self.queue_limit(4, Duration::from_millis(5));
-        let is_long = queue > self.queue_limit(1, Duration::from_millis(10));
+        let is_long = queue > self.queue_limit(2, Duration::from_millis(10));
         let queued = if has_queue { queued.saturating_add(1 + u8::from(is_long)) } else { 0 };
         let overflows = has_queue && self.baseline.is_exceeded(report, f64::from(self.mtu));
         let best = if grew { report.rate } else { best };
