@@ -114,10 +114,11 @@ impl MtuDiscovery {
         self.losses.on_acked(size, sent);
     }
 
-    /// A packet of `size` that was no probe was lost; those lost at one instant are one burst, best told
-    /// smallest first. `true` when this shows a black hole: [`current`](Self::current) is the base again.
-    pub(crate) fn on_lost(&mut self, size: u16, now: Instant) -> bool {
-        if self.current == BASE_MTU || !self.losses.on_lost(size, now) {
+    /// `packets` that were no probes were lost, the smallest of `size`; those lost at one instant are one burst.
+    /// `least` are more than chance takes with none as large passing. `true` when this shows a black hole:
+    /// [`current`](Self::current) is the base again.
+    pub(crate) fn on_lost(&mut self, size: u16, packets: usize, least: usize, now: Instant) -> bool {
+        if self.current == BASE_MTU || !self.losses.on_lost(size, packets, least, now) {
             return false;
         }
         self.retreat(now);

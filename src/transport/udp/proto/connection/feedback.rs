@@ -222,8 +222,11 @@ impl Connection {
         let now = self.clock;
         // Two in three at most, or no flight would be long enough.
         let loss = self.estimate.p_hat().min(0.66);
-        let by_chance = (flight.packets as f64) < (UNLIKELY.ln() / loss.ln()).max(LOST_BY_CHANCE);
-        if self.mtu.on_lost(smallest, now) || (!by_chance && self.mtu.on_flight_lost(smallest, oldest, now)) {
+        let least = (UNLIKELY.ln() / loss.ln()).max(LOST_BY_CHANCE) as usize;
+        let by_chance = flight.packets < least;
+        if self.mtu.on_lost(smallest, flight.packets, least, now)
+            || (!by_chance && self.mtu.on_flight_lost(smallest, oldest, now))
+        {
             self.controller.on_mtu(self.mtu.current());
         }
     }

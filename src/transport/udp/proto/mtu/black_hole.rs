@@ -9,6 +9,9 @@ use super::BASE_MTU;
 /// Suspicious bursts of losses that make a black hole.
 const BLACK_HOLE_BURSTS: usize = 3;
 
+/// Bytes by which packets differ that are as large as the path takes.
+const ALIKE: u16 = 8;
+
 /// Losses that look as if only large packets were affected. Ordinary loss takes small ones too, and lets
 /// large ones pass.
 #[derive(Debug, Default)]
@@ -17,6 +20,8 @@ pub(super) struct LossBursts {
     suspicious: SmallVec<[u16; BLACK_HOLE_BURSTS]>,
     /// The burst under way.
     burst: Option<Burst>,
+    /// Large packets lost since one as large passed.
+    packets: usize,
     /// When the newest large packet was sent that passed.
     passed: Option<Instant>,
 }
@@ -47,7 +52,10 @@ impl LossBursts {
             return;
         }
         self.passed = self.passed.max(Some(sent));
+        // The last bytes of a packet are often too few for another piece.
+        let size = size.saturating_add(ALIKE);
         self.suspicious.retain(|smallest| *smallest > size);
+        self.packets = 0;
         if let Some(burst) = &mut self.burst
             && burst.smallest <= size
         {
@@ -55,8 +63,12 @@ impl LossBursts {
         }
     }
 
-    /// A packet of `size` was lost; `true` when it was a black hole.
-    pub(super) fn on_lost(&mut self, size: u16, now: Instant) -> bool {
+    /// `packets` were lost, none smaller than `size`; `true` when it was a black hole, for which `least` of them
+    /// have to be lost with none as large passing.
+    pub(super) fn on_lost(&mut self, size: u16, packets: usize, least: usize, now: Instant) -> bool {
+        if size > BASE_MTU {
+            self.packets = self.packets.saturating_add(packets);
+        }
         let burst = match self.burst {
             Some(burst) if burst.at == now => Burst { smallest: burst.smallest.min(size), ..burst },
             ended => {
@@ -66,6 +78,7 @@ impl LossBursts {
             }
         };
         self.burst = Some(burst);
-        self.suspicious.len() + usize::from(burst.is_suspicious()) >= BLACK_HOLE_BURSTS
+        let bursts = self.suspicious.len() + usize::from(burst.is_suspicious());
+        bursts >= BLACK_HOLE_BURSTS && self.packets >= least
     }
 }
