@@ -73,7 +73,24 @@ fn is_a_packet_out_of_order_acknowledged_at_once() {
     received.on_packet(202, now + ms(2), Urgency::Delayed, SRTT);
     assert_eq!(received.due(), Some(now + ms(12)));
     received.on_packet(200, now + ms(3), Urgency::Delayed, SRTT);
-    assert_eq!(received.due(), Some(now + ms(3)));
+    assert_eq!(received.due(), Some(now + ms(4)), "others may come late, too");
+}
+
+#[test]
+fn do_late_packets_share_an_acknowledgement_until_order_is_back() {
+    let (mut received, now) = warm(200);
+    received.on_packet(205, now, Urgency::Delayed, SRTT);
+    received.on_ack_sent();
+    for (pn, due) in
+        [(200, now + HURRY_DELAY), (201, now + HURRY_DELAY), (202, now + HURRY_DELAY), (203, now)]
+    {
+        received.on_packet(pn, now, Urgency::Delayed, SRTT);
+        assert_eq!(received.due(), Some(due), "{pn}");
+    }
+    received.on_ack_sent();
+    (206..206 + u64::from(REORDER_MEMORY)).for_each(|pn| received.on_packet(pn, now, Urgency::None, SRTT));
+    received.on_packet(250, now, Urgency::Delayed, SRTT);
+    assert_eq!(received.due(), Some(now), "a gap is a loss again");
 }
 
 #[test]
