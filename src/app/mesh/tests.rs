@@ -374,6 +374,17 @@ fn is_an_address_that_failed_tried_for_ever() {
 }
 
 #[test]
+fn does_a_peer_that_is_leaving_wait_for_nothing_but_its_links() {
+    let mut seat = Seat::of(0, |config| config.peers = vec![addr(1)]);
+    seat.meets(2);
+    fails(&mut seat, addr(1));
+    seat.asks(Command::Quit(None));
+    seat.waits(Duration::from_secs(1));
+    let next = seat.mesh.poll_timeout();
+    assert!(next.is_none_or(|at| at > seat.now.instant), "a time that has come and never passes");
+}
+
+#[test]
 fn are_two_of_one_name_told_apart() {
     let mut seat = Seat::with(2);
     for number in [1, 2] {
