@@ -30,7 +30,8 @@ wait_for() {
 
 remove_kernel() {
     if [[ -n $running ]]; then
-        { kill -KILL -- "-$running" && wait "$running"; } 2>/dev/null || true
+        # It leads a group of its own, but for its first moment.
+        { kill -KILL -- "-$running" || kill -KILL "$running"; wait "$running"; } 2>/dev/null || true
     fi
     rm -rf -- "$scratch"
 }

@@ -116,7 +116,7 @@ sleep_until() {
 made=() black_outs=()
 
 remove_links() {
-    local name pids
+    local name pids turn
     # shellcheck disable=SC2086 # one word a process, or none
     kill $running "${black_outs[@]}" 2>/dev/null || true
     for name in "${made[@]}"; do
@@ -126,6 +126,12 @@ remove_links() {
         ip netns delete "$name" || true
     done
     made=()
+    # COMMAND was told first, and has two seconds to clean up after itself.
+    for ((turn = 0; turn < 20; turn++)); do
+        kill -0 "$running" 2>/dev/null || return 0
+        sleep 0.1
+    done
+    kill -KILL "$running" 2>/dev/null || true
 }
 
 make_links() {
