@@ -110,6 +110,7 @@ pub(super) async fn run(parts: Parts) {
     driver.input(Input::Start);
     driver.turn(&mut inbox, &mut commands, &mut stop).await;
     driver.last_words(&mut inbox).await;
+    driver.settle().await;
     let _ = outcome.send(driver.finished.take().unwrap_or(Outcome::Done));
 }
 
@@ -173,6 +174,16 @@ impl Driver {
         for event in std::mem::take(&mut self.backlog) {
             if tokio::time::timeout(STOP_TIMEOUT, self.events.send(event)).await.is_err() {
                 return;
+            }
+        }
+    }
+
+    /// Who left at the same time may not know yet that all it said was heard. The process ends after this.
+    async fn settle(&mut self) {
+        let by = self.stop_by.unwrap_or_else(Instant::now);
+        for transport in self.dialer.transports.values() {
+            if tokio::time::timeout_at(by, transport.settled()).await.is_err() {
+                debug!(transport = transport.name(), "its links end without their last acknowledgement");
             }
         }
     }

@@ -53,6 +53,10 @@ pub trait Transport: fmt::Debug + Send + Sync + 'static {
     /// Makes a link to `addr`. Ends within [`HANDSHAKE_TIMEOUT`] of an answer, and gives up after
     /// the transport's own patience without one. A dropped future makes no link.
     async fn dial(&self, addr: SocketAddr) -> Result<Link, LinkError>;
+
+    /// Waits until every link has ended at the other side too, as far as this one can know. What it has
+    /// still to confirm then is lost with a process that ends before; the kernel keeps that of a stream.
+    async fn settled(&self) {}
 }
 
 /// The accepting side of a transport.

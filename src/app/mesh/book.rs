@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rand::rngs::ChaCha12Rng;
+use rand::{RngExt as _, rngs::ChaCha12Rng};
 
 use crate::{
     app::{
@@ -25,6 +25,10 @@ const RETRY_CAP_GIVEN: Duration = Duration::from_secs(8);
 /// The longest for an address learned from others.
 const RETRY_CAP_LEARNED: Duration = Duration::from_secs(300);
 
+/// The longest for one where somebody was whose link was lost, while people talk. They are looked for every
+/// two seconds or so, and then dialled before the rest of eight has passed.
+const RETRY_CAP_LOST: Duration = Duration::from_millis(5500);
+
 #[derive(Debug)]
 struct Entry {
     node: Option<NodeId>,
@@ -33,6 +37,7 @@ struct Entry {
     dialing: bool,
     /// Whether the first dial has come to an end.
     tried: bool,
+    /// Whether it led to somebody, who did not leave since.
     connected: bool,
     retry_at: Option<Instant>,
     backoff: Backoff,
@@ -132,9 +137,26 @@ impl Book {
         Some(entry.put_off(now, rng))
     }
 
-    /// The last link to a node is gone; `stayed` for how long it was up.
-    pub(super) fn lost(&mut self, node: NodeId, now: Instant, stayed: Duration, rng: &mut ChaCha12Rng) {
+    /// People talk: who was lost misses it, so their addresses are dialled soon however often they failed.
+    pub(super) fn hasten(&mut self, now: Instant, rng: &mut ChaCha12Rng) {
+        let late = |entry: &Entry| entry.retry_at.is_some_and(|at| at > now + RETRY_CAP_LOST);
+        for entry in self.entries.values_mut().filter(|entry| entry.connected && late(entry)) {
+            // Not all at the same moment.
+            entry.retry_at = Some(now + rng.random_range(RETRY_BASE..=RETRY_CAP_LOST));
+        }
+    }
+
+    /// The last link to a node is gone: it `left`, or the link broke; `stayed` for how long it was up.
+    pub(super) fn lost(
+        &mut self,
+        node: NodeId,
+        now: Instant,
+        stayed: Duration,
+        left: bool,
+        rng: &mut ChaCha12Rng,
+    ) {
         for entry in self.entries.values_mut().filter(|entry| entry.node == Some(node)) {
+            entry.connected &= !left;
             if stayed >= Duration::from_secs(30) {
                 entry.backoff.reset();
             }

@@ -214,7 +214,7 @@ impl Mesh {
                 self.tell_gone(node, &name, &if left { Change::Leave } else { lost });
             }
             let stayed = now.instant.saturating_duration_since(gone.up_at);
-            self.book.lost(node, now.instant, stayed, &mut self.rng);
+            self.book.lost(node, now.instant, stayed, left, &mut self.rng);
         }
         for id in self.rooms.keys().cloned().collect::<Vec<_>>() {
             self.report_delivered(&id);

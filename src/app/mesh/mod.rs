@@ -349,7 +349,8 @@ impl Topology for Mesh {
             return None;
         }
         let linked = self.linked();
-        let redial = self.book.next_due(|node| linked.contains(&node));
+        // Who leaves dials nobody any more: that time would come and never pass.
+        let redial = if self.quitting { None } else { self.book.next_due(|node| linked.contains(&node)) };
         let wanted = self.wanted.values().map(|wanted| wanted.until).min();
         let missing = self.missing.values().map(|missing| missing.until).min();
         let looked = |&at: &Instant| self.looked_at.is_none_or(|looked| looked < at);

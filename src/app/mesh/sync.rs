@@ -225,6 +225,9 @@ impl Mesh {
 
     pub(super) fn plan_digest(&mut self, now: Instant) {
         let lively = self.spoken_at.is_some_and(|at| now.saturating_duration_since(at) < LIVELY);
+        if lively {
+            self.book.hasten(now, &mut self.rng);
+        }
         let period = if lively { DIGEST_PERIOD } else { DIGEST_PERIOD_QUIET };
         let jitter = self.rng.random_range(750..=1250);
         self.digest_at = Some(now + period * jitter / 1000);

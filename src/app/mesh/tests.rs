@@ -373,6 +373,52 @@ fn is_an_address_that_failed_tried_for_ever() {
     }
 }
 
+/// How long after a learned peer was lost, or left, it is dialled, each time in vain, for a quarter of an hour in
+/// which people talk.
+fn pauses_between_dials(left: bool) -> Vec<Duration> {
+    let mut seat = Seat::of(0, |_| {});
+    seat.input(Input::LinkUp {
+        link: LinkId(1),
+        hello: Hello { listen: vec![addr(9)], ..hello(1) },
+        addr: addr(9).socket,
+        dialed: None,
+    });
+    seat.links(2, hello(1), LOOPBACK, Some(addr(9)));
+    for link in [1, 2] {
+        let end = LinkEnd { clean: left, reason: String::new() };
+        seat.input(Input::LinkDown { link: LinkId(link), end });
+    }
+    let (mut pauses, mut last) = (Vec::new(), seat.now.instant);
+    for second in 0..900 {
+        seat.asks(Command::Say(second.to_string()));
+        seat.waits(Duration::from_secs(1));
+        if !seat.done().dialed.is_empty() {
+            pauses.push(seat.now.instant - last);
+            last = seat.now.instant;
+            fails(&mut seat, addr(9));
+        }
+    }
+    pauses
+}
+
+#[test]
+fn is_somebody_who_was_lost_dialled_every_eight_seconds_while_people_talk() {
+    let longest = |left| pauses_between_dials(left).into_iter().max().expect("it is dialled");
+    assert!(longest(false) <= Duration::from_secs(9), "{:?}, counted in whole seconds", longest(false));
+    assert!(longest(true) > Duration::from_secs(60), "who left is not missed: {:?}", longest(true));
+}
+
+#[test]
+fn does_a_peer_that_is_leaving_wait_for_nothing_but_its_links() {
+    let mut seat = Seat::of(0, |config| config.peers = vec![addr(1)]);
+    seat.meets(2);
+    fails(&mut seat, addr(1));
+    seat.asks(Command::Quit(None));
+    seat.waits(Duration::from_secs(1));
+    let next = seat.mesh.poll_timeout();
+    assert!(next.is_none_or(|at| at > seat.now.instant), "a time that has come and never passes");
+}
+
 #[test]
 fn are_two_of_one_name_told_apart() {
     let mut seat = Seat::with(2);

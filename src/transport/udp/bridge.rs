@@ -9,7 +9,7 @@ use std::{
     time::Instant,
 };
 
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, oneshot, watch};
 
 use super::{
     driver::now,
@@ -24,13 +24,19 @@ use crate::transport::{
 };
 
 /// Connections whose link has something for them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Ready {
     keys: Mutex<BTreeSet<ConnectionKey>>,
     notify: Notify,
+    open: Arc<watch::Sender<usize>>,
 }
 
 impl Ready {
+    /// `open`: how many links there are that have not ended at both sides, counted by them.
+    pub(super) fn new(open: Arc<watch::Sender<usize>>) -> Self {
+        Self { keys: Mutex::default(), notify: Notify::new(), open }
+    }
+
     fn push(&self, key: ConnectionKey) {
         let first = {
             let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
@@ -68,12 +74,31 @@ impl Wake for Bell {
     }
 }
 
+/// A link that counts as open.
+struct Open(Arc<Ready>);
+
+impl Open {
+    fn new(ready: Arc<Ready>) -> Self {
+        ready.open.send_modify(|open| *open += 1);
+        Self(ready)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.open.send_modify(|open| *open -= 1);
+    }
+}
+
 /// A connection and whoever waits for it.
 pub(super) struct Bridge {
     pub(super) connection: Box<Connection>,
     pub(super) deadline: Option<Instant>,
+    ready: Arc<Ready>,
     waker: Waker,
     link: Option<Arc<Shared>>,
+    /// Until this side has nothing more to tell the other.
+    open: Option<Open>,
     dialer: Option<oneshot::Sender<Result<Link, LinkError>>>,
     /// How the connection ended; told once the application has what came before.
     end: Option<End>,
@@ -93,8 +118,8 @@ impl Bridge {
         ready: Arc<Ready>,
         dialer: Option<oneshot::Sender<Result<Link, LinkError>>>,
     ) -> Self {
-        let waker = Arc::new(Bell { key, ready }).into();
-        Self { connection, deadline: None, waker, link: None, dialer, end: None }
+        let waker = Arc::new(Bell { key, ready: ready.clone() }).into();
+        Self { connection, deadline: None, ready, waker, link: None, open: None, dialer, end: None }
     }
 
     /// Nobody is there who could answer.
@@ -120,6 +145,9 @@ impl Bridge {
             self.take_events(&mut worked);
         }
         self.settle(now);
+        if !self.connection.is_established() {
+            self.open = None;
+        }
         worked
     }
 
@@ -139,6 +167,7 @@ impl Bridge {
     fn connected(&mut self) -> Option<Link> {
         let shared = Shared::new(Arc::new(Meter::default()), Order::ByClass);
         self.link = Some(shared.clone());
+        self.open = Some(Open::new(self.ready.clone()));
         let peer = Peer { addr: self.connection.remote(), key: self.connection.peer_key().cloned() };
         let link = Link { peer, tx: Box::new(Tx(shared.clone())), rx: Box::new(Rx(shared)) };
         match self.dialer.take() {

@@ -16,7 +16,7 @@ use std::{
 
 use async_trait::async_trait;
 use rand::{TryRng as _, rngs::SysRng};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 pub use self::crypto::TlsHandshaker;
 use self::{
@@ -45,12 +45,20 @@ pub struct UdpTransport {
     impairment: Option<Impairment>,
     /// The tasks that dial, one for each family of addresses.
     dialing: Mutex<[Option<mpsc::Sender<Call>>; 2]>,
+    /// Links that have not ended at both sides.
+    open: Arc<watch::Sender<usize>>,
 }
 
 impl UdpTransport {
     /// A transport that dials and listens with one kind of security.
     pub fn new(security: Security) -> Self {
-        Self { security, config: Arc::default(), impairment: None, dialing: Mutex::default() }
+        Self {
+            security,
+            config: Arc::default(),
+            impairment: None,
+            dialing: Mutex::default(),
+            open: Arc::default(),
+        }
     }
 
     /// Treats the datagrams that this node sends like a bad line, alike for equal seeds. What it dials goes
@@ -98,7 +106,7 @@ impl UdpTransport {
         let mut endpoint = Endpoint::new(self.config.clone(), handshaker, &secret, seed, now());
         endpoint.accept(links.is_some());
         let (calls, call_queue) = mpsc::channel(CALL_QUEUE);
-        let ready = Arc::new(Ready::default());
+        let ready = Arc::new(Ready::new(self.open.clone()));
         let impaired = self.impairment.as_ref().map(|Impairment { profile, seed }| {
             let listens = links.is_some();
             let way = if listens { profile.back() } else { profile.forth() };
@@ -170,6 +178,11 @@ impl Transport for UdpTransport {
         let ended = || LinkError::Lost("the socket's task has ended".to_owned());
         calls.send(Call { remote: addr, answer }).await.map_err(|_| ended())?;
         answered.await.unwrap_or_else(|_| Err(ended()))
+    }
+
+    async fn settled(&self) {
+        // It cannot be closed: this transport holds it.
+        let _ = self.open.subscribe().wait_for(|open| *open == 0).await;
     }
 }
 

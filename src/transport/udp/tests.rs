@@ -12,7 +12,11 @@ use rustls::{
 use tokio::time::timeout;
 
 use super::*;
-use crate::transport::{Lane, tls::Keys};
+use crate::transport::{
+    CloseCode, CloseReason, Lane,
+    impair::{Impairment, Profile},
+    tls::Keys,
+};
 
 const LOOPBACK: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
@@ -135,6 +139,44 @@ async fn a_dial_to_where_nobody_listens_ends_at_once_and_harms_no_other() {
     let (dialed, mut accepted) = (dialed.unwrap(), accepted.unwrap());
     dialed.tx.send(Lane::thin(1), Bytes::from_static(b"hello")).await.unwrap();
     assert_eq!(within(accepted.rx.recv()).await.unwrap(), Some(Bytes::from_static(b"hello")));
+}
+
+/// Closes and hears the rest; whether both ended in order.
+async fn farewell(link: &mut Link) -> bool {
+    let Link { tx, rx, .. } = link;
+    let (closed, rest) = tokio::join!(tx.close(CloseReason::local(CloseCode::Done, "")), rx.recv());
+    closed.is_ok() && rest.is_ok_and(|message| message.is_none())
+}
+
+/// The way of one that takes part in a conversation and leaves with its process.
+fn leave_with_process(seed: u64, remote: SocketAddr) {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let lossy = Impairment { profile: Profile::parse(r#"{ "loss_percent": 40 }"#).unwrap(), seed };
+    runtime.block_on(async {
+        let transport = transport(1).impaired(Some(lossy));
+        let mut link = within(transport.dial(remote)).await.unwrap();
+        link.tx.send(Lane::thin(1), Bytes::from_static(b"hello")).await.unwrap();
+        within(link.rx.recv()).await.unwrap().unwrap();
+        assert!(within(farewell(&mut link)).await);
+        drop(link);
+        within(transport.settled()).await;
+    });
+    runtime.shutdown_background();
+}
+
+#[tokio::test]
+async fn does_who_leaves_stay_until_the_other_side_knows_that_all_was_heard() {
+    let mut listener = transport(2).listen(LOOPBACK).await.unwrap();
+    let remote = listener.local_addr();
+    for seed in 0..8 {
+        let leaver = std::thread::spawn(move || leave_with_process(seed, remote));
+        let mut link = within(listener.accept()).await.unwrap();
+        within(link.rx.recv()).await.unwrap().unwrap();
+        link.tx.send(Lane::thin(1), Bytes::from_static(b"hello")).await.unwrap();
+        let ended = timeout(Duration::from_secs(8), farewell(&mut link)).await;
+        assert_eq!(ended, Ok(true), "seed {seed}");
+        leaver.join().unwrap();
+    }
 }
 
 #[test]

@@ -111,6 +111,6 @@ fn is_a_node_that_is_linked_dialled() {
     assert!(book.due(now, |_| true).is_empty());
     assert_eq!(book.due(now, |_| false), [addr(1)]);
     book.reached(addr(1), node(1));
-    book.lost(node(1), now, Duration::from_secs(1), &mut rng());
+    book.lost(node(1), now, Duration::from_secs(1), false, &mut rng());
     assert!(book.next_due(|_| false).is_some_and(|at| at > now), "it is tried again, later");
 }
