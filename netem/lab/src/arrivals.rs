@@ -181,14 +181,14 @@ mod tests {
         let plan = Plan::new("udp", Workload::Bulk, &Link::default(), Duration::from_secs(1));
         let arrivals = Arrivals::new(&plan);
         let bulk = Header { due_ns: 0, flow: BULK, seq: 0 };
-        arrivals.note(&bulk.padded(10));
+        arrivals.note(&bulk.padded(100));
         let (start, counted_from, counted_to) = (5 * SECOND, 7 * SECOND, 8 * SECOND);
         arrivals.begin(Begin { start, counted_from, counted_to, connected: 1 });
         for now in [start, start + 3 * SECOND / 2, counted_from, counted_to] {
             arrivals.lock().note(bulk, 100, now);
         }
         let tally = arrivals.tally();
-        assert_eq!(tally.bulk_per_second, [110, 100, 100]);
-        assert_eq!((tally.bulk_bytes, tally.bulk_counted_bytes), (310, 100));
+        assert_eq!(tally.bulk_per_second, [200, 100, 100]);
+        assert_eq!((tally.bulk_bytes, tally.bulk_counted_bytes), (400, 100));
     }
 }
