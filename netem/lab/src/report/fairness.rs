@@ -120,7 +120,8 @@ impl Contests {
     fn series(&self, text: &mut String) {
         let _ = writeln!(text, "Mbit/s, a figure for each {SPAN} s from the start of the first\n\n```text");
         for contest in self.iter() {
-            let _ = writeln!(text, "{} {}", contest.link.name, contest.pair());
+            let (from, to) = (contest.counted_from, contest.counted_from + contest.counted);
+            let _ = writeln!(text, "{} {}, counted from {from} to {to} s", contest.link.name, contest.pair());
             contest.series().for_each(|line| {
                 let _ = writeln!(text, "{line}");
             });
