@@ -15,7 +15,7 @@ readonly pause=25000 # microseconds
 export NETEM_PACKET_MS=${NETEM_PACKET_MS:-10}
 # Seconds until all are there, until all is heard after the last line was said,
 # and until all have ended. Over TCP at 30 % loss each takes its time.
-readonly to_meet=120 to_hear=120 to_end=90
+readonly to_meet=120 to_hear=120 to_end=170
 # shellcheck source-path=SCRIPTDIR source=kernel.sh
 . "$here/kernel.sh"
 

@@ -13,7 +13,7 @@ readonly here node
 readonly pause=50000 # microseconds
 # What a packet stands for in a burst of loss: about so much is said.
 export NETEM_PACKET_MS=${NETEM_PACKET_MS:-10}
-readonly before=3 after=12 to_meet=120 to_hear=60 to_end=90 # seconds
+readonly before=3 after=12 to_meet=120 to_hear=60 to_end=170 # seconds
 # shellcheck source-path=SCRIPTDIR source=kernel.sh
 . "$here/kernel.sh"
 

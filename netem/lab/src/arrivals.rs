@@ -9,6 +9,7 @@ use crate::{
     clock,
     message::{BULK, Header},
     plan::Plan,
+    send::Begin,
 };
 
 /// What arrived.
@@ -23,6 +24,9 @@ pub(crate) struct Tally {
     pub(crate) bulk_bytes: u64,
     /// Of those, what came while it was counted.
     pub(crate) bulk_counted_bytes: u64,
+    /// Bulk of each second from the start of the traffic on.
+    #[serde(default)]
+    pub(crate) bulk_per_second: Vec<u64>,
 }
 
 #[derive(Clone, Debug)]
@@ -41,7 +45,7 @@ struct State {
     first_counted: u32,
     expected: usize,
     /// When bulk is counted, once that is known.
-    span: Option<(u64, u64)>,
+    begin: Option<Begin>,
 }
 
 #[derive(Clone, Debug)]
@@ -58,7 +62,7 @@ impl Arrivals {
             flows: vec![flow; plan.flows as usize],
             first_counted: plan.first_counted(),
             expected: plan.expected() as usize,
-            span: None,
+            begin: None,
         };
         Self(Arc::new(Shared { state: Mutex::new(state), complete: Notify::new() }))
     }
@@ -73,9 +77,9 @@ impl Arrivals {
         }
     }
 
-    /// Bulk counts from then to then.
-    pub(crate) fn count_between(&self, start: u64, end: u64) {
-        self.lock().span = Some((start, end));
+    /// From now on it is known when bulk counts.
+    pub(crate) fn begin(&self, begin: Begin) {
+        self.lock().begin = Some(begin);
     }
 
     /// Until every message that counts is there.
@@ -120,17 +124,34 @@ impl State {
     }
 
     fn note_bulk(&mut self, len: u64, now: u64) {
-        let (start, end) = self.span.unwrap_or((u64::MAX, u64::MAX));
-        if now < end {
+        let Some(begin) = self.begin else {
             self.tally.bulk_bytes += len;
+            self.tally.add_to_second(0, len);
+            return;
+        };
+        if now < begin.counted_to {
+            self.tally.bulk_bytes += len;
+            self.tally.add_to_second(now.saturating_sub(begin.start) / 1_000_000_000, len);
         }
-        if (start..end).contains(&now) {
+        if (begin.counted_from..begin.counted_to).contains(&now) {
             self.tally.bulk_counted_bytes += len;
         }
     }
 
     fn is_complete(&self) -> bool {
         self.tally.latency_us.len() >= self.expected
+    }
+}
+
+impl Tally {
+    fn add_to_second(&mut self, second: u64, len: u64) {
+        let second = second as usize;
+        if self.bulk_per_second.len() <= second {
+            self.bulk_per_second.resize(second + 1, 0);
+        }
+        if let Some(bytes) = self.bulk_per_second.get_mut(second) {
+            *bytes += len;
+        }
     }
 }
 
@@ -152,5 +173,22 @@ mod tests {
         }
         let tally = arrivals.tally();
         assert_eq!((tally.latency_us.len(), tally.duplicates, tally.disorder), (2, 1, 1));
+    }
+
+    #[test]
+    fn counts_bulk_by_the_second_and_not_after_the_end() {
+        const SECOND: u64 = 1_000_000_000;
+        let plan = Plan::new("udp", Workload::Bulk, &Link::default(), Duration::from_secs(1));
+        let arrivals = Arrivals::new(&plan);
+        let bulk = Header { due_ns: 0, flow: BULK, seq: 0 };
+        arrivals.note(&bulk.padded(100));
+        let (start, counted_from, counted_to) = (5 * SECOND, 7 * SECOND, 8 * SECOND);
+        arrivals.begin(Begin { start, counted_from, counted_to, connected: 1 });
+        for now in [start, start + 3 * SECOND / 2, counted_from, counted_to] {
+            arrivals.lock().note(bulk, 100, now);
+        }
+        let tally = arrivals.tally();
+        assert_eq!(tally.bulk_per_second, [200, 100, 100]);
+        assert_eq!((tally.bulk_bytes, tally.bulk_counted_bytes), (400, 100));
     }
 }

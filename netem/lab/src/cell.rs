@@ -1,20 +1,16 @@
 //! One column, one workload, one link: both halves, each in its namespace, and their figures together.
 
-use std::{env, process::Stdio, time::Duration};
+use std::time::Duration;
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result};
 use clap::Args;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use tokio::{
-    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines},
-    process::{Child, ChildStdin, ChildStdout, Command},
-    time::timeout,
-};
+use serde::{Deserialize, Serialize};
 
 use crate::{
+    half::{Half, PORT, SLACK},
     link::Link,
-    plan::{CONNECT, Plan, Workload},
-    receive::{READY, Received},
+    plan::{Plan, Workload},
+    receive::Received,
     send::{Begin, Sent},
 };
 
@@ -88,66 +84,16 @@ pub(crate) async fn run(plan: &Plan, link: &Link) -> Result<Cell> {
 
 impl Cell {
     async fn fill(&mut self) -> Result<()> {
-        let slack = Duration::from_secs(10);
-        let mut receiver = Half::new("receive", "NETEM_B", self)?;
-        let ready = receiver.line(slack).await.context("receiver")?;
-        anyhow::ensure!(ready == READY, "receiver: {ready}");
-        let mut sender = Half::new("send", "NETEM_A", self)?;
-        let line = sender.line(CONNECT + slack).await.context("sender")?;
+        let mut receiver = Half::receiver(&self.plan, &self.link, PORT).await?;
+        let (mut sender, line) = Half::sender(&self.plan, &self.link, PORT).await?;
         let begin: Begin = serde_json::from_str(&line)?;
         self.connected = begin.connected;
         self.whole_ns = begin.counted_to - begin.start;
         receiver.say(&line).await?;
-        let all = Duration::from_nanos(self.whole_ns) + self.plan.drain + slack;
+        let all = Duration::from_nanos(self.whole_ns) + self.plan.drain + SLACK;
         self.received = receiver.json(all).await.context("receiver")?;
         sender.say("end").await?;
         self.sent = sender.json(all).await.context("sender")?;
         Ok(())
-    }
-}
-
-/// One of the two processes. It does not outlive this.
-struct Half {
-    _child: Child,
-    stdin: ChildStdin,
-    stdout: Lines<BufReader<ChildStdout>>,
-}
-
-impl Half {
-    fn new(which: &str, namespace: &str, cell: &Cell) -> Result<Self> {
-        let var =
-            |name: &str| env::var(name).map_err(|_| anyhow!("no {name}: this runs inside netem/run.sh"));
-        let lab = env::current_exe()?;
-        let (mut command, host) = if cell.link.is_loopback() {
-            (Command::new(lab), "127.0.0.1".to_owned())
-        } else {
-            let mut enter = Command::new("ip");
-            enter.args(["netns", "exec", &var(namespace)?]).arg(lab);
-            (enter, var("NETEM_ADDR_B")?)
-        };
-        let mut child = command
-            .args([which, "--plan", &serde_json::to_string(&cell.plan)?])
-            .args(["--addr", &format!("{host}:4224")])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()?;
-        let stdin = child.stdin.take().context("it is piped")?;
-        let stdout = BufReader::new(child.stdout.take().context("it is piped")?).lines();
-        Ok(Self { _child: child, stdin, stdout })
-    }
-
-    async fn say(&mut self, line: &str) -> Result<()> {
-        self.stdin.write_all(format!("{line}\n").as_bytes()).await?;
-        Ok(())
-    }
-
-    async fn line(&mut self, patience: Duration) -> Result<String> {
-        let line = timeout(patience, self.stdout.next_line()).await.context("it hangs")??;
-        line.context("it died")
-    }
-
-    async fn json<T: DeserializeOwned>(&mut self, patience: Duration) -> Result<T> {
-        Ok(serde_json::from_str(&self.line(patience).await?)?)
     }
 }

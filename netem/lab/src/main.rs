@@ -5,7 +5,9 @@ mod arrivals;
 mod cell;
 mod clock;
 mod columns;
+mod fair;
 mod figures;
+mod half;
 mod link;
 mod message;
 mod plan;
@@ -13,6 +15,7 @@ mod receive;
 mod report;
 mod send;
 mod series;
+mod shares;
 mod spent;
 
 use std::{fs, net::SocketAddr, path::PathBuf};
@@ -20,7 +23,7 @@ use std::{fs, net::SocketAddr, path::PathBuf};
 use anyhow::{Context as _, Result};
 use clap::{Args, Parser, Subcommand};
 
-use self::{cell::Spec, link::Link, plan::Plan, report::Report, series::Series};
+use self::{cell::Spec, fair::Fair, link::Link, plan::Plan, report::Report, series::Series};
 
 #[derive(Parser)]
 #[command(version, about)]
@@ -35,6 +38,8 @@ enum Command {
     Cell(CellArgs),
     /// All columns and workloads of one link, one after the other, inside run.sh
     Link(Series),
+    /// Pairs of flows, each beside the other on one link, inside run.sh
+    Fair(Fair),
     /// The sending half of a cell, told what to do by `cell`
     #[command(hide = true)]
     Send(Half),
@@ -84,6 +89,7 @@ async fn run(command: Command) -> Result<()> {
             Ok(())
         }
         Command::Link(series) => series.run().await,
+        Command::Fair(fair) => fair.run().await,
         Command::Send(half) => send::run(half.plan, half.addr).await,
         Command::Receive(half) => receive::run(half.plan, half.addr).await,
         Command::Report(report) => report.run(),

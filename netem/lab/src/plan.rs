@@ -79,6 +79,8 @@ pub(crate) struct Plan {
     /// Traffic before the counting, so that everybody knows the link.
     pub(crate) warm_up: Duration,
     pub(crate) counted: Duration,
+    /// When the counting ends, if that is another flow's time and not this one's.
+    pub(crate) ends: Option<u64>,
     /// How long stragglers are waited for.
     pub(crate) drain: Duration,
 }
@@ -100,6 +102,7 @@ impl Plan {
             bytes,
             warm_up,
             counted,
+            ends: None,
             drain: least.max(rtts(20.0)),
         }
     }

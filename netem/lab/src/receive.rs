@@ -48,7 +48,7 @@ async fn watch(plan: &Plan, arrivals: &Arrivals) -> Result<Received> {
     let mut line = String::new();
     BufReader::new(stdin()).read_line(&mut line).await?;
     let begin: Begin = serde_json::from_str(&line)?;
-    arrivals.count_between(begin.counted_from, begin.counted_to);
+    arrivals.begin(begin);
     let alarm = Alarm::new()?;
     alarm.wait(begin.counted_from).await?;
     let before = Spent::now();

@@ -80,7 +80,7 @@ pub(crate) async fn run(plan: Plan, to: SocketAddr) -> Result<()> {
 
     let start = clock::now();
     let counted_from = start + plan.warm_up_ns();
-    let counted_to = counted_from + clock::nanos(plan.counted);
+    let counted_to = plan.ends.unwrap_or_else(|| counted_from + clock::nanos(plan.counted));
     let connected = connections.iter().flatten().count();
     println!("{}", serde_json::to_string(&Begin { start, counted_from, counted_to, connected })?);
 

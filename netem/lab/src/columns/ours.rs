@@ -10,7 +10,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use sayagain::{
     node::Identity,
-    transport::{self, Keys, Link, LinkRx, LinkTx, Listener, Security, Transport, UdpTransport, udp::proto::Algorithm},
+    transport::{
+        self, Keys, Link, LinkRx, LinkTx, Listener, Security, Transport, UdpTransport, udp::proto::Algorithm,
+    },
 };
 
 use super::{Column, Connection, Lane, Listening};

@@ -4,17 +4,24 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::{
+    fairness::{self, Contests},
     figures::Latency,
     gathered::{Gathered, Group},
     verdict,
 };
-use crate::{cell::Cell, link::Link, plan::Workload};
+use crate::{
+    cell::Cell,
+    link::Link,
+    plan::Workload,
+    shares::{Contender, Contest},
+};
 
 #[derive(Serialize)]
 struct All<'a> {
     links: Vec<&'a Link>,
     rows: Vec<Row<'a>>,
     verdicts: Vec<Kept<'a>>,
+    fairness: Vec<Pair<'a>>,
 }
 
 /// Milliseconds; `null` is infinite.
@@ -53,7 +60,22 @@ struct Kept<'a> {
     kept: bool,
 }
 
-pub(super) fn all(gathered: &Gathered) -> Result<String> {
+/// Two flows on one link, the first to start before the other.
+#[derive(Serialize)]
+struct Pair<'a> {
+    link: &'a Link,
+    flows: &'a [Contender; 2],
+    counted_from_second: usize,
+    counted_seconds: usize,
+    goodput_mbit: [f64; 2],
+    share_percent: Option<[f64; 2]>,
+    queue_p50_ms: Option<f64>,
+    queue_p99_ms: Option<f64>,
+    kept: bool,
+    notes: &'a [String],
+}
+
+pub(super) fn all(gathered: &Gathered, contests: &Contests) -> Result<String> {
     let rows = gathered.groups().map(|(link, workload, column, group)| row(link, workload, column, group));
     let mut verdicts = Vec::new();
     for link in gathered.links.values() {
@@ -69,8 +91,24 @@ pub(super) fn all(gathered: &Gathered) -> Result<String> {
             }));
         }
     }
-    let all = All { links: gathered.links.values().collect(), rows: rows.collect(), verdicts };
+    let fairness = contests.iter().map(pair).collect();
+    let all = All { links: gathered.links.values().collect(), rows: rows.collect(), verdicts, fairness };
     Ok(serde_json::to_string_pretty(&all)?)
+}
+
+fn pair(contest: &Contest) -> Pair<'_> {
+    Pair {
+        link: &contest.link,
+        flows: &contest.flows,
+        counted_from_second: contest.counted_from,
+        counted_seconds: contest.counted,
+        goodput_mbit: contest.goodput_mbit(),
+        share_percent: contest.shares(),
+        queue_p50_ms: contest.queue_ms(0.5),
+        queue_p99_ms: contest.queue_ms(0.99),
+        kept: contest.promised().iter().all(|&(_, share)| fairness::is_kept(share)),
+        notes: &contest.notes,
+    }
 }
 
 fn row<'a>(link: &'a str, workload: Workload, column: &'a str, group: &'a Group) -> Row<'a> {

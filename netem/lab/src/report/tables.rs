@@ -3,13 +3,14 @@
 use std::fmt::Write as _;
 
 use super::{
+    fairness::Contests,
     figures::Latency,
     gathered::{Gathered, Group},
     verdict::{self, Verdict},
 };
 use crate::{columns, link::Link, plan::Workload};
 
-pub(super) fn all(gathered: &Gathered) -> String {
+pub(super) fn all(gathered: &Gathered, contests: &Contests) -> String {
     let mut text = String::new();
     for workload in Workload::ALL {
         if gathered.links(workload).next().is_some() {
@@ -17,7 +18,12 @@ pub(super) fn all(gathered: &Gathered) -> String {
             workload_tables(&mut text, gathered, workload);
         }
     }
-    remarks(&mut text, gathered);
+    if !contests.is_empty() {
+        text.push_str(&contests.tables());
+    }
+    if !gathered.links.is_empty() {
+        remarks(&mut text, gathered);
+    }
     text
 }
 
