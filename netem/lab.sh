@@ -54,6 +54,7 @@ done
 
 declare -A core_of=()
 scratch=$(mktemp -d)
+# shellcheck disable=SC2317 # the trap calls it
 clean_up() {
     # run.sh ends its kernel itself.
     ((${#core_of[@]} == 0)) || kill "${!core_of[@]}" 2>/dev/null || true
