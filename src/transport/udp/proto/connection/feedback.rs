@@ -62,7 +62,7 @@ impl Connection {
             self.estimate.on_spurious(pn);
             self.controller.on_spurious(self.clock, sent);
         }
-        if let Some((space, count)) = outcome.probes {
+        if let Some((space, count)) = outcome.probes.filter(|_| !self.can_do_without_probe()) {
             self.stats.probe_timeouts += 1;
             self.thin.on_probe(self.clock);
             if let Some(probes) = self.due.probes.get_mut(space.index()) {
