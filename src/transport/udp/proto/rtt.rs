@@ -13,6 +13,13 @@ pub(crate) const GRANULARITY: Duration = Duration::from_millis(1);
 /// How long a minimum counts: long enough to meet an empty queue, short enough to learn a new route.
 const MIN_WINDOW: Duration = Duration::from_secs(10);
 
+/// Packets that left no further apart than this meet the same queue.
+const SAME_QUEUE: Duration = Duration::from_millis(20);
+
+/// Pairs of those that tell of jitter, and the weight of the past in it.
+const MIN_PAIRS: u32 = 12;
+const MAX_PAIRS: u32 = 32;
+
 /// Samples that say what the path is like just now.
 const RECENT: usize = 4;
 
@@ -23,6 +30,11 @@ pub(crate) struct RttEstimator {
     recent: [Duration; RECENT],
     smoothed: Duration,
     var: Duration,
+    jitter: Duration,
+    /// Pairs of packets that it comes from.
+    pairs: u32,
+    /// When the packet of the last sample left.
+    sent: Option<Instant>,
     min: Option<WindowedMin>,
     first_sample_at: Option<Instant>,
 }
@@ -34,6 +46,9 @@ impl RttEstimator {
             recent: [Duration::ZERO; RECENT],
             smoothed: initial,
             var: initial / 2,
+            jitter: Duration::ZERO,
+            pairs: 0,
+            sent: None,
             min: None,
             first_sample_at: None,
         }
@@ -43,6 +58,7 @@ impl RttEstimator {
     /// of which the other side says it spent `ack_delay`. A delay that would take the sample below the
     /// minimum is not believed (RFC 9002 §5.3).
     pub(crate) fn on_sample(&mut self, sample: Duration, ack_delay: Duration, now: Instant) {
+        self.note_jitter(sample, now);
         self.recent.rotate_right(1);
         self.recent[0] = sample;
         let min = self.min.get_or_insert_with(|| WindowedMin::new(sample, now));
@@ -85,6 +101,40 @@ impl RttEstimator {
     /// `rttvar`, the mean deviation.
     pub(crate) fn var(&self) -> Duration {
         self.var
+    }
+
+    /// By how much the round trips of two packets differ that left soon after each other, on average
+    /// (RFC 3550 §6.4.1). Unlike `rttvar` it knows of no queue, which is about as long for both. Told from
+    /// the second ones that were faster, which are half: slower they also are for the first ones' sake.
+    /// `None` until there were a few.
+    pub(crate) fn jitter(&self) -> Option<Duration> {
+        (self.pairs >= MIN_PAIRS).then_some(self.jitter)
+    }
+
+    /// A packet was acknowledged at `now`, `late` after it was sent, and one sent later before it. Its round
+    /// trip is no sample: what the acknowledgement waited for is not known. But it tells of jitter.
+    pub(crate) fn on_overtaken(&mut self, late: Duration, now: Instant) {
+        let apart =
+            self.sent.zip(now.checked_sub(late)).map(|(last, sent)| last.saturating_duration_since(sent));
+        if apart.is_some_and(|apart| apart <= SAME_QUEUE) {
+            self.note_pair(late, self.recent[0]);
+        }
+    }
+
+    fn note_jitter(&mut self, sample: Duration, now: Instant) {
+        let sent = now.checked_sub(sample);
+        let apart = self.sent.zip(sent).map(|(last, sent)| sent.saturating_duration_since(last));
+        self.sent = sent;
+        if apart.is_some_and(|apart| apart <= SAME_QUEUE) {
+            self.note_pair(self.recent[0], sample);
+        }
+    }
+
+    fn note_pair(&mut self, first: Duration, second: Duration) {
+        self.pairs = self.pairs.saturating_add(1).min(MAX_PAIRS);
+        let difference = first.saturating_sub(second).saturating_mul(2);
+        let before = self.jitter.saturating_mul(self.pairs - 1);
+        self.jitter = before.saturating_add(difference) / self.pairs;
     }
 
     /// The least sample of the last 10 s; before the first one, what is assumed.

@@ -91,6 +91,8 @@ impl Connection {
             });
         }
         if space == Space::Data {
+            self.thin
+                .on_packet_acked(packet.bytes.into(), self.recovery.in_flight() + u64::from(packet.bytes));
             self.ecn.on_acked(packet.pn);
             self.estimate.on_acked(packet.pn, packet.sent);
             if packet.probe_mtu {
@@ -237,10 +239,12 @@ impl Connection {
         let srtt = rtt.smoothed();
         // Before the path showed its limits they are not known.
         let known = !self.controller.in_slow_start();
-        let bandwidth = || (self.controller.window() as f64 / srtt.as_secs_f64().max(0.001)) as u64;
+        let window = self.controller.window().max(self.thin.allowance(self.clock));
+        let bandwidth = || (window as f64 / srtt.as_secs_f64().max(0.001)) as u64;
         Conditions {
             srtt,
             rttvar: rtt.var(),
+            jitter: rtt.jitter(),
             lately: rtt.lately(),
             most_lately: rtt.most_lately(),
             // What is assumed before the first sample is no measure of a queue.

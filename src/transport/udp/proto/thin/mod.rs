@@ -7,6 +7,7 @@
 //! anything is heard: without them no protocol can beat `D + R (n - 1)` for a message whose first `n - 1`
 //! packets are lost, with `D` the one-way delay and `R` the round-trip time.
 
+mod allowance;
 mod brakes;
 mod estimate;
 mod message;
@@ -22,6 +23,7 @@ use std::{
 };
 
 use super::sent::PieceRef;
+use allowance::Allowance;
 use brakes::Brakes;
 pub(crate) use estimate::{LossEstimate, LossView};
 use message::{Message, later};
@@ -48,6 +50,7 @@ pub(crate) struct Thin {
     /// The [`Message::wake`] of each.
     wakes: BTreeSet<(Instant, PieceRef)>,
     brakes: Brakes,
+    allowance: Allowance,
     max_copies: u8,
     chance: u64,
     rounds_failing: u32,
@@ -69,6 +72,7 @@ impl Thin {
             messages: BTreeMap::new(),
             wakes: BTreeSet::new(),
             brakes: Brakes::new(),
+            allowance: Allowance::new(),
             max_copies,
             chance: seed,
             rounds_failing: 0,
@@ -84,8 +88,7 @@ impl Thin {
     /// deadline, and copies as the path's loss demands. When `r` is in flight already, this was one more
     /// packet with it.
     pub(crate) fn on_sent(&mut self, r: PieceRef, frame_bytes: usize, now: Instant, conditions: &Conditions) {
-        let chance = self.draw();
-        self.brakes.observe(now, conditions, chance);
+        self.observe(now, conditions);
         if self.change(r, |message| message.on_copy_sent(now)) {
             return;
         }
@@ -100,6 +103,17 @@ impl Thin {
         let copies = u64::from(self.max_copies.max(1));
         self.brakes.earn(message.wire_bytes().saturating_mul(copies));
         self.path_lives();
+    }
+
+    /// A packet of `bytes` was acknowledged, of `in_flight` bytes, whatever was in it.
+    pub(crate) fn on_packet_acked(&mut self, bytes: u64, in_flight: u64) {
+        self.allowance.on_acked(bytes, in_flight);
+    }
+
+    /// Bytes that may be in flight at `now` for a small message to leave, whatever the congestion window
+    /// says; none while a queue builds up.
+    pub(crate) fn allowance(&self, now: Instant) -> u64 {
+        if self.brakes.is_congested(now) { 0 } else { self.allowance.bytes() }
     }
 
     /// A packet with `r` was lost, as later acknowledgements tell. When no other is in flight and no copy
@@ -162,8 +176,7 @@ impl Thin {
         max_bytes: usize,
         conditions: &Conditions,
     ) -> Option<(PieceRef, Due)> {
-        let chance = self.draw();
-        self.brakes.observe(now, conditions, chance);
+        self.observe(now, conditions);
         loop {
             let &(_, r) = self.wakes.first().filter(|(wake, _)| *wake <= now)?;
             if self.messages.get(&r).is_some_and(|message| message.frame_bytes as usize > max_bytes) {
@@ -241,6 +254,14 @@ impl Thin {
     #[cfg(test)]
     pub(crate) const fn rounds(&self) -> u64 {
         self.rounds
+    }
+
+    fn observe(&mut self, now: Instant, conditions: &Conditions) {
+        let chance = self.draw();
+        self.brakes.observe(now, conditions, chance);
+        if self.brakes.is_congested(now) {
+            self.allowance.on_congestion();
+        }
     }
 
     fn next_round(&mut self, message: &Message, now: Instant, conditions: &Conditions) -> Message {

@@ -36,6 +36,8 @@ pub(crate) struct Conditions {
     pub srtt: Duration,
     /// Its mean deviation (RFC 9002 §5.3).
     pub rttvar: Duration,
+    /// By how much the round trips of packets differ that left together; `None` while unknown.
+    pub jitter: Option<Duration>,
     /// What the last two round trips both took at least.
     pub lately: Duration,
     /// What none of the last few round trips took more than; zero before the first.

@@ -291,6 +291,7 @@ fn senseless_numbers_do_not_panic() {
             let conditions = Conditions {
                 srtt,
                 rttvar: other,
+                jitter: Some(other),
                 lately: other,
                 most_lately: other,
                 min_rtt: other,
