@@ -27,7 +27,7 @@ const LITTLE_JITTER: Duration = Duration::from_millis(4);
 
 /// Copies of a connection that leave though there seems to be a queue, while nothing is known of jitter: a
 /// quiet line without copies never sends two packets soon after each other.
-const TRIALS: u8 = 24;
+const TRIALS: u8 = 6;
 
 /// How long copies stay off after the queue was too long, at first and at most.
 const HOLD: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(32)];

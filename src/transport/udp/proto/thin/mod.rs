@@ -10,6 +10,7 @@
 mod allowance;
 mod brakes;
 mod estimate;
+mod memory;
 mod message;
 #[cfg(test)]
 mod model;
@@ -28,7 +29,7 @@ use brakes::Brakes;
 pub(crate) use estimate::{LossEstimate, LossView};
 use message::{Message, later};
 pub(crate) use schedule::Conditions;
-use schedule::LINEAR_ROUNDS;
+use schedule::{LEAST_GAP, LINEAR_ROUNDS};
 
 /// Messages that [`Thin::bundle`] looks at beyond the excluded ones.
 const BUNDLE_SCAN: usize = 8;
@@ -212,7 +213,8 @@ impl Thin {
     /// A message that owes a copy, to ride in a packet that leaves anyway and has room for a frame of
     /// `max_bytes`; it counts as sent. `exclude` is what the packet carries already.
     ///
-    /// Only copies at most half a gap early: closer together they would be lost together.
+    /// Only copies at most half a gap early, and none of a gap that is short already: closer together they
+    /// would be lost together.
     pub(crate) fn bundle(
         &mut self,
         now: Instant,
@@ -223,7 +225,8 @@ impl Thin {
         let scan = self.wakes.iter().take(exclude.len().saturating_add(BUNDLE_SCAN));
         let (r, mut message) = scan.filter(|(_, r)| !exclude.contains(r)).find_map(|(_, r)| {
             let message = self.messages.get(r)?;
-            let due_soon = message.owes_copy() && message.copy_at <= later(now, message.gap / 2);
+            let early = if message.gap < LEAST_GAP { Duration::ZERO } else { message.gap / 2 };
+            let due_soon = message.owes_copy() && message.copy_at <= later(now, early);
             (due_soon && message.frame_bytes <= max_bytes).then_some((*r, *message))
         })?;
         self.remove(r);
@@ -293,9 +296,9 @@ impl Thin {
         now: Instant,
         conditions: &Conditions,
     ) -> Message {
-        let owed = conditions.target(round, unanswered, self.max_copies).saturating_sub(1);
-        let gap = if owed > 0 { conditions.gap() } else { Duration::ZERO };
-        let deadline = later(now, conditions.wait(round, gap, self.draw()));
+        let copies = conditions.target(round, unanswered, self.max_copies);
+        let (owed, gap) = (copies.saturating_sub(1), conditions.gap(round));
+        let deadline = later(now, conditions.wait(round, copies, gap, self.draw()));
         let in_flight = unanswered.saturating_add(1);
         Message { frame_bytes, round, owed, in_flight, gap, copy_at: later(now, gap), deadline }
     }
