@@ -55,8 +55,10 @@ const FLOOR_WINDOW: Duration = Duration::from_secs(30);
 /// * Is it at most a quarter of the path's bandwidth, where that is known?
 /// * Is there no congestion: no CE mark within the last round trip, and `srtt - min_rtt`, with the shorter of
 ///   the last two round trips for `srtt` where that is longer, at most
-///   `max(min_rtt / 4, 15 ms)`? After a longer queue copies stay off for a while that doubles each time, and
-///   come back a few at a time, or many connections that brake together would let go together.
+///   `max(min_rtt / 4, 15 ms)`? Where packets that leave together have round trips of their own each, twice
+///   their jitter more than what several in a row took at least. After a longer queue copies stay off for a
+///   while that doubles each time, and come back a few at a time, or many connections that brake together
+///   would let go together.
 #[derive(Debug)]
 pub(crate) struct Brakes {
     earned: Bucket,
