@@ -13,6 +13,16 @@ pub(crate) const GRANULARITY: Duration = Duration::from_millis(1);
 /// How long a minimum counts: long enough to meet an empty queue, short enough to learn a new route.
 const MIN_WINDOW: Duration = Duration::from_secs(10);
 
+/// Packets that left no further apart than this meet the same queue.
+const SAME_QUEUE: Duration = Duration::from_millis(20);
+
+/// Packets that left no further apart than this meet each other in it.
+const SAME_MOMENT: Duration = Duration::from_millis(10);
+
+/// Pairs of those that tell of jitter, and the weight of the past in it.
+const MIN_PAIRS: u32 = 4;
+const MAX_PAIRS: u32 = 32;
+
 /// Samples that say what the path is like just now.
 const RECENT: usize = 4;
 
@@ -25,6 +35,11 @@ pub(crate) struct RttEstimator {
     adjusted: Duration,
     smoothed: Duration,
     var: Duration,
+    jitter: Duration,
+    /// Pairs of packets that it comes from.
+    pairs: u32,
+    /// When the packet of the last sample left.
+    sent: Option<Instant>,
     min: Option<WindowedMin>,
     first_sample_at: Option<Instant>,
 }
@@ -37,6 +52,9 @@ impl RttEstimator {
             adjusted: Duration::ZERO,
             smoothed: initial,
             var: initial / 2,
+            jitter: Duration::ZERO,
+            pairs: 0,
+            sent: None,
             min: None,
             first_sample_at: None,
         }
@@ -46,6 +64,7 @@ impl RttEstimator {
     /// of which the other side says it spent `ack_delay`. A delay that would take the sample below the
     /// minimum is not believed (RFC 9002 §5.3).
     pub(crate) fn on_sample(&mut self, sample: Duration, ack_delay: Duration, now: Instant) {
+        self.note_jitter(sample, now);
         self.recent.rotate_right(1);
         self.recent[0] = sample;
         let min = self.min.get_or_insert_with(|| WindowedMin::new(sample, now));
@@ -93,6 +112,45 @@ impl RttEstimator {
     /// `rttvar`, the mean deviation.
     pub(crate) fn var(&self) -> Duration {
         self.var
+    }
+
+    /// By how much the round trips of two packets differ that left soon after each other, on average
+    /// (RFC 3550 §6.4.1). Unlike `rttvar` it knows of no queue, which is about as long for both.
+    /// `None` until there were a few.
+    pub(crate) fn jitter(&self) -> Option<Duration> {
+        (self.pairs >= MIN_PAIRS).then_some(self.jitter)
+    }
+
+    /// A packet was acknowledged at `now`, `late` after it was sent, and one sent later before it. Its round
+    /// trip is no sample: what the acknowledgement waited for is not known. But it tells of jitter.
+    pub(crate) fn on_overtaken(&mut self, late: Duration, now: Instant) {
+        let apart =
+            self.sent.zip(now.checked_sub(late)).map(|(last, sent)| last.saturating_duration_since(sent));
+        if let Some(apart) = apart.filter(|apart| *apart <= SAME_QUEUE) {
+            self.note_pair(late, self.recent[0], apart);
+        }
+    }
+
+    fn note_jitter(&mut self, sample: Duration, now: Instant) {
+        let sent = now.checked_sub(sample);
+        let apart = self.sent.zip(sent).map(|(last, sent)| sent.saturating_duration_since(last));
+        self.sent = sent;
+        if let Some(apart) = apart.filter(|apart| *apart <= SAME_QUEUE) {
+            self.note_pair(self.recent[0], sample, apart);
+        }
+    }
+
+    /// Two packets left so far `apart`. A queue that is there is as long for the second as for the first,
+    /// but for the first itself, so that of the closest pairs only half of the difference counts; and of
+    /// the others only those of which the second was faster, which are half of them where it is jitter.
+    fn note_pair(&mut self, first: Duration, second: Duration, apart: Duration) {
+        let difference = match apart <= SAME_MOMENT {
+            true => first.abs_diff(second) / 2,
+            false => first.saturating_sub(second).saturating_mul(2),
+        };
+        self.pairs = self.pairs.saturating_add(1).min(MAX_PAIRS);
+        let before = self.jitter.saturating_mul(self.pairs - 1);
+        self.jitter = before.saturating_add(difference) / self.pairs;
     }
 
     /// The least sample of the last 10 s; before the first one, what is assumed.
@@ -196,6 +254,32 @@ mod tests {
             rtt.on_sample(ms(50), Duration::from_secs(60), now);
         }
         assert_eq!(rtt.smoothed(), ms(50));
+    }
+
+    #[test]
+    fn is_jitter_told_from_a_queue_that_grows() {
+        let (mut rtt, mut jittery, start) =
+            (RttEstimator::new(INITIAL_RTT), RttEstimator::new(INITIAL_RTT), Instant::now());
+        for n in 0..200 {
+            let sent = start + ms(15 * n);
+            rtt.on_sample(ms(40 + n), ms(0), sent + ms(40 + n));
+            let sample = ms(if n % 2 == 0 { 40 } else { 50 });
+            jittery.on_sample(sample, ms(0), sent + sample);
+        }
+        assert_eq!(rtt.jitter(), Some(ms(0)));
+        assert!(jittery.jitter().is_some_and(|jitter| jitter >= ms(9) && jitter <= ms(11)));
+    }
+
+    #[test]
+    fn does_an_overtaken_packet_tell_of_jitter_and_is_one_pair_no_proof() {
+        let (mut rtt, start) = (RttEstimator::new(INITIAL_RTT), Instant::now());
+        for n in 0..4 {
+            assert_eq!(rtt.jitter(), None);
+            let sent = start + ms(500 * n);
+            rtt.on_sample(ms(40), ms(0), sent + ms(5 + 40));
+            rtt.on_overtaken(ms(60), sent + ms(60));
+        }
+        assert_eq!(rtt.jitter(), Some(ms(10)));
     }
 
     #[test]

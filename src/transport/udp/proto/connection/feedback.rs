@@ -71,7 +71,7 @@ impl Connection {
             self.estimate.on_spurious(pn);
             self.controller.on_spurious(self.clock, sent);
         }
-        if let Some((space, count)) = outcome.probes {
+        if let Some((space, count)) = outcome.probes.filter(|_| !self.can_do_without_probe()) {
             self.stats.probe_timeouts += 1;
             self.thin.on_probe(self.clock);
             if let Some(probes) = self.due.probes.get_mut(space.index()) {
@@ -101,6 +101,8 @@ impl Connection {
             });
         }
         if space == Space::Data {
+            self.thin
+                .on_packet_acked(packet.bytes.into(), self.recovery.in_flight() + u64::from(packet.bytes));
             self.ecn.on_acked(packet.pn);
             self.estimate.on_acked(packet.pn, packet.sent);
             if packet.probe_mtu {
@@ -252,10 +254,12 @@ impl Connection {
         let srtt = rtt.smoothed();
         // Before the path showed its limits they are not known.
         let known = !self.controller.in_slow_start();
-        let bandwidth = || (self.controller.window() as f64 / srtt.as_secs_f64().max(0.001)) as u64;
+        let window = self.controller.window().max(self.thin.allowance(self.clock));
+        let bandwidth = || (window as f64 / srtt.as_secs_f64().max(0.001)) as u64;
         Conditions {
             srtt,
             rttvar: rtt.var(),
+            jitter: rtt.jitter(),
             lately: rtt.lately(),
             most_lately: rtt.most_lately(),
             // What is assumed before the first sample is no measure of a queue.

@@ -89,6 +89,10 @@ pub struct Connection {
     controller: Box<dyn Controller>,
     pacer: Pacer,
     paced_until: Option<Instant>,
+    /// Lets chat pass that the congestion window's pace would hold up.
+    thin_pacer: Pacer,
+    /// The same for chat.
+    thin_paced_until: Option<Instant>,
     unpaced: u8,
     mtu: MtuDiscovery,
     ecn: Ecn,
@@ -253,6 +257,8 @@ impl Connection {
             controller: controller(config.congestion, mtu),
             pacer: Pacer::new(),
             paced_until: None,
+            thin_pacer: Pacer::new(),
+            thin_paced_until: None,
             unpaced: 0,
             mtu: MtuDiscovery::new(config.max_datagram, ceiling),
             ecn: Ecn::default(),

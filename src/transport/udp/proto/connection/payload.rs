@@ -1,6 +1,6 @@
 //! What goes into a packet of data, the most urgent first.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use smallvec::SmallVec;
 
@@ -14,7 +14,7 @@ use crate::transport::{
         lanes::OutPiece,
         received::Received,
         seal::TAG_BYTES,
-        sent::{Carried, PieceRef},
+        sent::{Carried, PieceRef, SentPacket},
         thin::Due,
     },
 };
@@ -24,6 +24,9 @@ const ACK_ROOM: usize = 64;
 
 /// Bytes of a packet that are not its payload, at most: first byte, connection id, number and tag.
 const MAX_SHORT_OVERHEAD: usize = 1 + 8 + 4 + TAG_BYTES;
+
+/// How long this side is silent before it asks after packets that hold nothing new for the other one.
+const IDLE_QUESTION: Duration = Duration::from_secs(1);
 
 /// A packet's payload while it is filled.
 pub(super) struct Draft<'a> {
@@ -96,7 +99,7 @@ impl<'a> Draft<'a> {
         let room = self.room();
         if frame::put_ack(self.out, delay, received.ranges(), 32, room, ecn) {
             self.carried.push(Carried::Ack { largest });
-            received.on_ack_sent();
+            received.on_ack_sent(now);
         }
     }
 }
@@ -200,6 +203,22 @@ impl Connection {
             frame::put_ping(draft.out);
             draft.note(Carried::Ping);
         }
+    }
+
+    /// Whether all that is in flight are packets of messages that arrived in others. Only their fate is not
+    /// known, and what is said next brings it for nothing: of the copies of a line the last one stays behind
+    /// as often as it is lost, there or back, and asking takes two packets.
+    pub(super) fn can_do_without_probe(&self) -> bool {
+        let is_known = |carried: &Carried| match carried {
+            Carried::Message(r) => self.outgoing.piece(*r).is_none(),
+            Carried::Ack { .. } => true,
+            _ => false,
+        };
+        let is_idle = |packet: &SentPacket| !packet.probe_mtu && packet.carried.iter().all(is_known);
+        let silence = self.clock.saturating_duration_since(self.spoke);
+        silence < IDLE_QUESTION
+            && self.handshaking.is_none()
+            && self.recovery.unacked(Space::Data).all(is_idle)
     }
 
     fn put_oldest(&mut self, draft: &mut Draft<'_>) {

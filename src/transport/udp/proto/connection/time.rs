@@ -72,7 +72,8 @@ impl Connection {
         let sending = [
             self.received.due(),
             self.thin_at(),
-            self.paced_until.filter(|_| self.in_window() || self.thin_waits_for_pacer()),
+            self.paced_until.filter(|_| self.in_window()),
+            self.thin_paced_until.filter(|_| self.thin_waits_for_pacer()),
             self.mtu
                 .next_probe()
                 .filter(|_| self.life == Life::Established && self.handshaking.is_none() && self.in_window()),
@@ -96,9 +97,8 @@ impl Connection {
 
     /// When a small message is due that may leave then.
     fn thin_at(&self) -> Option<Instant> {
-        let paced = self.paced_until.filter(|_| self.is_overdrawn());
         let due = self.thin.deadline().filter(|_| self.thin_in_window())?;
-        Some(paced.map_or(due, |paced| paced.max(due)))
+        Some(self.thin_paced_until.map_or(due, |paced| paced.max(due)))
     }
 
     /// Whether only the pacer keeps a small message.

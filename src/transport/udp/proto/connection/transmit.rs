@@ -120,9 +120,10 @@ impl Connection {
         if paced {
             self.unpaced = 0;
         }
+        self.thin_paced_until = self.pace_thin();
         let needed = in_flight + u64::from(mtu);
         Gate {
-            thin: self.thin_in_window() && (paced || !self.is_overdrawn()),
+            thin: self.thin_in_window() && self.thin_paced_until.is_none(),
             bulk: needed <= window && paced && !self.is_torn(),
             control: self.has_room_for_control(),
         }
@@ -133,14 +134,28 @@ impl Connection {
         self.recovery.in_flight() + mtu <= self.controller.window() + CONTROL_OVERDRAFT * mtu
     }
 
+    /// Until when chat has to wait: as long as everything else once it has used up what may leave in spite
+    /// of the pacer, but no longer than the pace of its own allowance has it.
+    fn pace_thin(&mut self) -> Option<Instant> {
+        let until = self.paced_until.filter(|_| self.is_overdrawn())?;
+        let (allowance, mtu) = (self.thin.allowance(self.clock), self.mtu.current());
+        if self.recovery.in_flight() + u64::from(mtu) > allowance {
+            return Some(until);
+        }
+        let rate = (allowance as f64 / self.recovery.rtt().smoothed().as_secs_f64().max(0.001)) as u64;
+        let own = self.thin_pacer.delay(self.clock, Some(rate), allowance, mtu)?;
+        Some(own.min(until))
+    }
+
     /// Whether the window, with what chat may exceed it by, has room.
     pub(super) fn thin_in_window(&self) -> bool {
         let mtu = u64::from(self.mtu.current());
-        self.recovery.in_flight() + mtu <= self.controller.window() + THIN_OVERDRAFT * mtu
+        let window = self.controller.window() + THIN_OVERDRAFT * mtu;
+        self.recovery.in_flight() + mtu <= window.max(self.thin.allowance(self.clock))
     }
 
     /// Whether chat has used up what may leave in spite of the pacer.
-    pub(super) fn is_overdrawn(&self) -> bool {
+    fn is_overdrawn(&self) -> bool {
         self.unpaced >= UNPACED_PACKETS
     }
 
@@ -350,6 +365,7 @@ impl Connection {
             self.controller.on_sent(now, u64::from(bytes));
             if self.paced_until.is_some() {
                 self.unpaced = self.unpaced.saturating_add(1);
+                self.thin_pacer.on_sent(now, bytes);
             }
             if space == Space::Data {
                 self.answers.on_asked(now);

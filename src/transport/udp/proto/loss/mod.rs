@@ -244,8 +244,11 @@ impl Recovery {
         };
         self.probe.reset();
         self.probe.on_activity(now);
-        let overtaken = acked.first().is_some_and(|first| found.prior.is_some_and(|prior| first.pn < prior));
-        if overtaken || !spurious.is_empty() {
+        let overtaken = acked.first().filter(|first| found.prior.is_some_and(|prior| first.pn < prior));
+        if let Some(first) = overtaken {
+            self.rtt.on_overtaken(now.saturating_duration_since(first.sent), now);
+        }
+        if overtaken.is_some() || !spurious.is_empty() {
             self.rack.on_reordering();
         }
         if let Some(oldest) = spurious.iter().map(|packet| packet.sent).min() {

@@ -60,6 +60,15 @@ pub(crate) enum Urgency {
     Now,
 }
 
+/// How often everything is told before it may be left out, in frames at least [`TELLING`] apart. Who only
+/// listens never hears which of its acknowledgements arrived, and on a link that loses a third of the packets
+/// their ranges would fill to what one frame holds: as many bytes again as the frame itself. Of ten frames one
+/// arrives there but for six times in a million.
+const TELLINGS: u8 = 10;
+
+/// What is lost together must not count as told ten times.
+const TELLING: Duration = Duration::from_millis(10);
+
 /// The mark of explicit congestion notification on a datagram (RFC 3168 §5), unless it has none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mark {
@@ -81,6 +90,7 @@ pub(crate) struct Received {
     late: Option<(PacketNumber, PacketNumber)>,
     /// Late packets that no acknowledgement told of yet.
     fresh: SmallVec<[PacketNumber; MAX_FRESH]>,
+    told: Told,
     largest_at: Option<Instant>,
     last_arrival: Option<Instant>,
     ecn: EcnCounts,
@@ -106,6 +116,7 @@ impl Received {
             ranges: RangeSet::new(),
             late: None,
             fresh: SmallVec::new(),
+            told: Told::default(),
             largest_at: None,
             last_arrival: None,
             ecn: EcnCounts { ect0: 0, ect1: 0, ce: 0 },
@@ -199,8 +210,15 @@ impl Received {
         self.largest_at.map_or(Duration::ZERO, |at| now.saturating_duration_since(at))
     }
 
-    /// Notes that [`ranges`](Self::ranges) were sent.
-    pub(crate) fn on_ack_sent(&mut self) {
+    /// Notes that [`ranges`](Self::ranges) were sent at `now`. What was told often enough is not any more.
+    pub(crate) fn on_ack_sent(&mut self, now: Instant) {
+        if let Some(largest) = self.ranges.max() {
+            let keep = self.told.on_ack_sent(largest, now);
+            // Whole ranges: a part of one saves nothing.
+            while self.ranges.iter().next().is_some_and(|lowest| *lowest.end() < keep.min(largest)) {
+                self.ranges.pop_lowest();
+            }
+        }
         self.due = None;
         self.has_news = false;
         self.hurry = false;
@@ -247,6 +265,7 @@ impl Received {
             if self.fresh.len() < MAX_FRESH {
                 self.fresh.push(pn);
             }
+            self.told.on_late(pn);
         }
         #[cfg(test)]
         if self.mutant == Some(Mutant::AcksAhead) {
@@ -270,6 +289,39 @@ impl Received {
     fn latest_by(&self, now: Instant, srtt: Duration) -> Instant {
         let delay = (srtt / 4).min(if self.hurry { HURRY_DELAY } else { MAX_ACK_DELAY });
         now.checked_add(delay).unwrap_or(now)
+    }
+}
+
+/// What was told, in two generations of acknowledgements: so that nothing has to be kept for each packet,
+/// each is told between [`TELLINGS`] and twice as many times.
+#[derive(Debug, Default)]
+struct Told {
+    /// The first numbers that the last generation and the present one were too early for.
+    from: [PacketNumber; 2],
+    /// Frames of the present generation.
+    frames: u8,
+    last: Option<Instant>,
+}
+
+impl Told {
+    /// Returns the first number that has to be told again, now that everything up to `largest` was.
+    fn on_ack_sent(&mut self, largest: PacketNumber, now: Instant) -> PacketNumber {
+        if self.last.is_none_or(|last| now.saturating_duration_since(last) >= TELLING) {
+            self.last = Some(now);
+            self.frames = self.frames.saturating_add(1);
+        }
+        if self.frames >= TELLINGS {
+            self.frames = 0;
+            let [_, young] = self.from;
+            self.from = [young, largest.saturating_add(1)];
+        }
+        let [old, _] = self.from;
+        old
+    }
+
+    /// A number came that no frame before can have told of.
+    fn on_late(&mut self, pn: PacketNumber) {
+        self.from = self.from.map(|from| from.min(pn));
     }
 }
 

@@ -1,6 +1,6 @@
 #![expect(clippy::disallowed_methods, reason = "a starting point for virtual time")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::{collection::vec, prelude::*};
 
@@ -16,7 +16,7 @@ fn ms(ms: u64) -> Duration {
 fn warm(packets: u64) -> (Received, Instant) {
     let (mut received, now) = (Received::new(Space::Data), Instant::now());
     (0..packets).for_each(|pn| received.on_packet(pn, now, Urgency::Delayed, SRTT));
-    received.on_ack_sent();
+    received.on_ack_sent(now);
     (received, now)
 }
 
@@ -40,7 +40,7 @@ fn is_every_packet_of_a_handshake_acknowledged_at_once() {
     for pn in 0..3 {
         received.on_packet(pn, now, Urgency::Delayed, SRTT);
         assert_eq!(received.due(), Some(now));
-        received.on_ack_sent();
+        received.on_ack_sent(now);
     }
 }
 
@@ -69,7 +69,7 @@ fn is_a_packet_out_of_order_acknowledged_at_once() {
     let (mut received, now) = warm(200);
     received.on_packet(201, now + ms(1), Urgency::Delayed, SRTT);
     assert_eq!(received.due(), Some(now + ms(1)));
-    received.on_ack_sent();
+    received.on_ack_sent(now);
     received.on_packet(202, now + ms(2), Urgency::Delayed, SRTT);
     assert_eq!(received.due(), Some(now + ms(12)));
     received.on_packet(200, now + ms(3), Urgency::Delayed, SRTT);
@@ -80,14 +80,14 @@ fn is_a_packet_out_of_order_acknowledged_at_once() {
 fn do_late_packets_share_an_acknowledgement_until_order_is_back() {
     let (mut received, now) = warm(200);
     received.on_packet(205, now, Urgency::Delayed, SRTT);
-    received.on_ack_sent();
+    received.on_ack_sent(now);
     for (pn, due) in
         [(200, now + HURRY_DELAY), (201, now + HURRY_DELAY), (202, now + HURRY_DELAY), (203, now)]
     {
         received.on_packet(pn, now, Urgency::Delayed, SRTT);
         assert_eq!(received.due(), Some(due), "{pn}");
     }
-    received.on_ack_sent();
+    received.on_ack_sent(now);
     (206..206 + u64::from(REORDER_MEMORY)).for_each(|pn| received.on_packet(pn, now, Urgency::None, SRTT));
     received.on_packet(250, now, Urgency::Delayed, SRTT);
     assert_eq!(received.due(), Some(now), "a gap is a loss again");
@@ -116,7 +116,7 @@ fn is_congestion_reported_at_once_whichever_comes_first() {
     received.on_ecn(Mark::Ce);
     received.on_packet(200, now + ms(1), Urgency::Delayed, SRTT);
     assert_eq!(received.due(), Some(now + ms(1)));
-    received.on_ack_sent();
+    received.on_ack_sent(now);
     received.on_packet(201, now + ms(2), Urgency::Delayed, SRTT);
     received.on_ecn(Mark::Ce);
     assert_eq!(received.due(), Some(now + ms(2)));
@@ -148,7 +148,7 @@ fn are_many_ranges_forgotten_oldest_first() {
 fn is_what_the_other_side_knows_not_repeated() {
     let (mut received, now) = warm(10);
     received.on_packet(11, now, Urgency::Now, SRTT);
-    received.on_ack_sent();
+    received.on_ack_sent(now);
     received.on_ack_acked(9);
     assert_eq!(received.ranges().collect::<Vec<_>>(), [11..=11]);
     received.on_ack_acked(11);
@@ -159,14 +159,39 @@ fn is_what_the_other_side_knows_not_repeated() {
 fn is_a_late_packet_told_although_an_older_acknowledgement_arrived() {
     let (mut received, now) = warm(10);
     received.on_packet(12, now, Urgency::Now, SRTT);
-    received.on_ack_sent();
+    received.on_ack_sent(now);
     received.on_packet(11, now, Urgency::Now, SRTT);
     received.on_ack_acked(12);
     assert_eq!(received.ranges().collect::<Vec<_>>(), [11..=12]);
     received.on_packet(13, now, Urgency::Now, SRTT);
-    received.on_ack_sent();
+    received.on_ack_sent(now);
     received.on_ack_acked(13);
     assert_eq!(received.ranges().collect::<Vec<_>>(), [13..=13]);
+}
+
+#[test]
+fn is_everything_told_ten_times_and_not_for_ever() {
+    let (mut received, mut now) = (Received::new(Space::Data), Instant::now());
+    let mut told = BTreeMap::new();
+    for pn in (0..600).filter(|pn| pn % 3 != 0).chain([3, 300]).chain((600..900).filter(|pn| pn % 3 != 0)) {
+        now += ms(10);
+        received.on_packet(pn, now, Urgency::Now, SRTT);
+        received.ranges().flatten().for_each(|pn| *told.entry(pn).or_insert(0_u32) += 1);
+        received.on_ack_sent(now);
+        assert!(received.ranges().count() <= usize::from(2 * TELLINGS));
+    }
+    let found = told.iter().filter(|(pn, _)| **pn < 850);
+    let least = u32::from(TELLINGS);
+    assert!(found.map(|(_, times)| times).all(|times| (least..=3 * least).contains(times)));
+}
+
+#[test]
+fn are_many_acknowledgements_in_an_instant_told_but_once() {
+    let (mut received, now) = warm(10);
+    received.on_packet(11, now, Urgency::Now, SRTT);
+    (0..100).for_each(|_| received.on_ack_sent(now));
+    received.on_packet(13, now, Urgency::Now, SRTT);
+    assert_eq!(received.ranges().count(), 3);
 }
 
 #[test]
@@ -196,7 +221,7 @@ proptest! {
             }
             prop_assert!(received.ranges().flatten().all(|pn| seen.contains(&pn)));
             if received.due().is_some_and(|due| due <= now) {
-                received.on_ack_sent();
+                received.on_ack_sent(now);
                 prop_assert_eq!((received.due(), received.has_news()), (None, false));
             }
             if ack == 0 {

@@ -1,131 +1,104 @@
 //! How long a line of chat takes on a link that loses, against what no protocol without copies can beat.
 //!
-//! `cargo test --release --lib latency_table -- --ignored --nocapture` prints the table of
-//! `docs/latency.md`.
+//! `cargo test --release --lib latency_table -- --ignored --nocapture` prints the tables of
+//! `docs/latency.md`; `SAYAGAIN_SEEDS=5` makes that of five times as many lines.
 
-use std::time::{Duration, Instant};
+mod bench;
+mod gilbert;
+mod links;
 
-use super::World;
-use crate::transport::{Lane, impair::Profile};
+use std::time::Duration;
 
-/// Bytes of a line.
-const LINE: usize = 200;
+use bench::{Case, Outcome};
+use links::links;
 
-/// Bytes on the wire of a line in one packet of IPv4: sealed, framed, with its headers.
-const LINE_ON_WIRE: f64 = 261.0;
-
-/// Bytes of IPv4 and UDP headers.
-const HEADERS: u64 = 28;
+use crate::transport::impair::Profile;
 
 /// One row of the table.
 #[derive(Clone, Copy, Debug)]
-struct Case {
+struct Independent {
     loss_percent: f64,
     rtt: Duration,
     per_second: u32,
 }
 
-/// What was measured.
-#[derive(Debug)]
-struct Outcome {
-    p50: f64,
-    p99: f64,
-    p999: f64,
-    max: f64,
-    copies: u64,
-    /// Bytes both ways for each line, as a multiple of one packet.
-    bytes: f64,
-}
-
-fn run(case: Case, lines: u32, seed: u64) -> Outcome {
-    let one_way = case.rtt.as_millis() / 2;
-    let text = format!(r#"{{"delay_ms": {one_way}, "loss_percent": {}}}"#, case.loss_percent);
-    let mut world = World::new(&Profile::parse(&text).unwrap(), seed);
-    let [key, _] = world.connected();
-    // What the path is like is learned first; the table is about chat, not about the first minute.
-    let warm_up = lines / 20;
-    let pause = Duration::from_secs(1) / case.per_second;
-    let mut said: Vec<Instant> = Vec::new();
-    let mut before = (0, 0);
-    for line in 0..warm_up + lines {
-        if line == warm_up {
-            before = (
-                world.hosts[0].sent.1 + world.hosts[1].sent.1,
-                world.hosts[0].sent.0 + world.hosts[1].sent.0,
-            );
-        }
-        said.push(world.now);
-        let mut message = line.to_be_bytes().to_vec();
-        message.resize(LINE, 7);
-        world.send(0, key, Lane::thin(1), message);
-        world.run(pause);
-    }
-    let all = (warm_up + lines) as usize;
-    assert!(
-        world.run_until(Duration::from_secs(60), |world| world.hosts[1].inbox.len() == all),
-        "seed {seed}"
-    );
-    let mut latencies: Vec<f64> = Vec::new();
-    for (line, message) in world.hosts[1].inbox.iter().enumerate() {
-        assert_eq!(message.bytes[..4], (line as u32).to_be_bytes());
-        if line >= warm_up as usize {
-            latencies.push((message.at - said[line]).as_secs_f64() * 1e3);
-        }
-    }
-    latencies.sort_by(f64::total_cmp);
-    let at = |share: f64| latencies[((latencies.len() - 1) as f64 * share).round() as usize];
-    let bytes = world.hosts[0].sent.1 + world.hosts[1].sent.1 - before.0;
-    let datagrams = world.hosts[0].sent.0 + world.hosts[1].sent.0 - before.1;
-    Outcome {
-        p50: at(0.5),
-        p99: at(0.99),
-        p999: at(0.999),
-        max: at(1.0),
-        copies: world.connection(0, key).stats().copies,
-        bytes: (bytes + datagrams * HEADERS) as f64 / f64::from(lines) / LINE_ON_WIRE,
+impl Independent {
+    fn run(self, lines: u32, seed: u64) -> Outcome {
+        let one_way = self.rtt.as_millis() / 2;
+        let profile = format!(r#"{{"delay_ms": {one_way}, "loss_percent": {}}}"#, self.loss_percent);
+        let profile = Profile::parse(&profile).unwrap();
+        let name = String::new();
+        Case { name, profile, gilbert: None, speakers: 1, per_second: self.per_second }.run(lines, seed)
     }
 }
 
 /// The least that any protocol without copies needs for the share `x` of its lines: each loss costs a
 /// round trip at least, and `n` transmissions are needed for `1 - p^n >= x`.
-fn floor_without_copies(case: Case, x: f64) -> f64 {
+fn floor_without_copies(case: Independent, x: f64) -> f64 {
     let d = case.rtt.as_secs_f64() * 500.0;
     let p = case.loss_percent / 100.0;
     let n = if p > 0.0 { ((1.0 - x).ln() / p.ln()).ceil().max(1.0) } else { 1.0 };
     d + (n - 1.0) * case.rtt.as_secs_f64() * 1e3
 }
 
-fn cases() -> Vec<Case> {
+fn cases() -> Vec<Independent> {
     let mut cases = Vec::new();
     for loss_percent in [0.0, 1.0, 5.0, 10.0, 30.0] {
         for rtt in [50, 200] {
             for per_second in [2, 10] {
-                cases.push(Case { loss_percent, rtt: Duration::from_millis(rtt), per_second });
+                cases.push(Independent { loss_percent, rtt: Duration::from_millis(rtt), per_second });
             }
         }
     }
     cases
 }
 
-fn assert_aims(case: Case, outcome: &Outcome) {
+fn assert_aims(case: Independent, outcome: &Outcome) {
     let rtt = case.rtt.as_secs_f64() * 1e3;
     let d = rtt / 2.0;
-    assert!(outcome.p50 <= d + 1.0, "{case:?} {outcome:?}");
-    match case.loss_percent {
-        0.0 => assert_eq!(outcome.copies, 0, "{case:?} {outcome:?}"),
-        10.0 => {
-            assert!(outcome.p99 <= d + 15.0, "{case:?} {outcome:?}");
-            assert!(outcome.p999 <= 1.5 * rtt + 15.0, "{case:?} {outcome:?}");
-        }
-        30.0 => assert!(outcome.p99 <= 1.5 * rtt + 15.0, "{case:?} {outcome:?}"),
-        _ => {}
-    }
+    let most = match case.loss_percent {
+        0.0 => [d + 1.0, d + 1.0, 1.35],
+        10.0 => [d + 15.0, 1.5 * rtt + 15.0, 4.5],
+        30.0 => [1.5 * rtt + 15.0, f64::INFINITY, 4.5],
+        5.0 => [f64::INFINITY, f64::INFINITY, 4.5],
+        _ => [f64::INFINITY; 3],
+    };
+    let found = [outcome.at(0.99), outcome.at(0.999), outcome.price()];
+    assert!(outcome.at(0.5) <= d + 1.0, "{case:?} {found:?}");
+    assert!(found.iter().zip(most).all(|(found, most)| *found <= most), "{case:?} {found:?} {most:?}");
+    assert!(case.loss_percent > 0.0 || outcome.spent.copies == 0, "{case:?}");
+}
+
+/// Seeds that the tables are made from.
+fn seeds() -> u64 {
+    std::env::var("SAYAGAIN_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(1)
+}
+
+/// Runs several seeds into one outcome.
+fn over_seeds(run: impl Fn(u64) -> Outcome) -> Outcome {
+    let mut all = Outcome::default();
+    (1..=seeds()).for_each(|seed| all.add(run(seed)));
+    all
 }
 
 #[test]
 fn is_chat_on_time_on_links_that_lose_a_tenth_and_a_third() {
     for case in cases().into_iter().filter(|case| [0.0, 10.0, 30.0].contains(&case.loss_percent)) {
-        assert_aims(case, &run(case, 4_000, 1));
+        // At 30 % the first copy of the second round brings 99.2 % of the lines: few would not tell.
+        let lines = if case.loss_percent == 30.0 { 20_000 } else { 4_000 };
+        assert_aims(case, &case.run(lines, 1));
+    }
+}
+
+#[test]
+fn is_chat_on_time_on_links_like_those_of_netem() {
+    let tested = ["gemodel", "1 %, 40 ms", "30 %", "jitter"];
+    let tested = |case: &Case| case.speakers == 8 && tested.iter().any(|name| case.name.contains(name));
+    for (case, bounds) in links().into_iter().filter(|(case, _)| tested(case)) {
+        let outcome = case.run(8_000, 1);
+        let (p99, p999) = (outcome.at(0.99), outcome.at(0.999));
+        let found = format!("{}: {p99} {p999} {}", case.name, outcome.price());
+        assert!(p99 <= bounds.p99 && p999 <= bounds.p999 && outcome.price() <= bounds.price, "{found}");
     }
 }
 
@@ -135,20 +108,45 @@ fn latency_table() {
     println!("| loss | RTT ms | lines/s | p50 | p99 | p99.9 | max | floor p99 | floor p99.9 | bytes |");
     println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |");
     for case in cases() {
-        let outcome = run(case, 20_000, 1);
+        let outcome = over_seeds(|seed| case.run(20_000, seed));
+        let [p50, p99, p999, max] = [0.5, 0.99, 0.999, 1.0].map(|share| outcome.at(share));
         println!(
-            "| {} % | {} | {} | {:.0} | {:.0} | {:.0} | {:.0} | {:.0} | {:.0} | {:.2}x |",
+            "| {} % | {} | {} | {p50:.0} | {p99:.0} | {p999:.0} | {max:.0} | {:.0} | {:.0} | {:.2}x |",
             case.loss_percent,
             case.rtt.as_millis(),
             case.per_second,
-            outcome.p50,
-            outcome.p99,
-            outcome.p999,
-            outcome.max,
             floor_without_copies(case, 0.99),
             floor_without_copies(case, 0.999),
-            outcome.bytes,
+            outcome.price(),
         );
         assert_aims(case, &outcome);
+    }
+}
+
+/// What the bytes are spent on, beside the latencies: datagrams there and back for each line, and of the
+/// former copies, repetitions and probes.
+#[test]
+#[ignore = "prints a table; takes a while"]
+fn latency_table_of_links() {
+    println!(
+        "| link | speakers | lines/s | p50 | p90 | p99 | p99.9 | max | bytes | there | back | bytes of one back | copies | repeated | probes |"
+    );
+    println!("|{}", " --- |".repeat(15));
+    let only = std::env::var("SAYAGAIN_LINK").unwrap_or_default();
+    for (case, bounds) in links().into_iter().filter(|(case, _)| case.name.contains(&only)) {
+        let outcome = over_seeds(|seed| case.run(20_000, seed));
+        let [p50, p90, p99, p999, max] = [0.5, 0.9, 0.99, 0.999, 1.0].map(|share| outcome.at(share));
+        let [there, back, ack, copies, rounds, probes] = outcome.parts();
+        let price = outcome.price();
+        let mark = |found: f64, most: f64| if found <= most { "" } else { " !" };
+        println!(
+            "| {} | {} | {} | {p50:.0} | {p90:.0} | {p99:.0}{} | {p999:.0}{} | {max:.0} | {price:.2}x{} | {there:.2} | {back:.2} | {ack:.0} | {copies:.2} | {rounds:.3} | {probes:.3} |",
+            case.name,
+            case.speakers,
+            case.per_second,
+            mark(p99, bounds.p99),
+            mark(p999, bounds.p999),
+            mark(price, bounds.price),
+        );
     }
 }

@@ -19,6 +19,16 @@ const MIN_SHARE_DEPTH: u64 = 1_500;
 /// Queueing delay that is nobody's fault: a radio link's scheduling shows as much.
 const MIN_QUEUE_LIMIT: Duration = Duration::from_millis(15);
 
+/// Round trips that differ from each other so much are nobody's fault either.
+const MAX_JITTER: Duration = Duration::from_millis(60);
+
+/// Less may be a queue of our own making, which grows by each packet.
+const LITTLE_JITTER: Duration = Duration::from_millis(4);
+
+/// Copies of a connection that leave though there seems to be a queue, while nothing is known of jitter: a
+/// quiet line without copies never sends two packets soon after each other.
+const TRIALS: u8 = 6;
+
 /// How long copies stay off after the queue was too long, at first and at most.
 const HOLD: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(32)];
 
@@ -45,8 +55,10 @@ const FLOOR_WINDOW: Duration = Duration::from_secs(30);
 /// * Is it at most a quarter of the path's bandwidth, where that is known?
 /// * Is there no congestion: no CE mark within the last round trip, and `srtt - min_rtt`, with the shorter of
 ///   the last two round trips for `srtt` where that is longer, at most
-///   `max(min_rtt / 4, 15 ms)`? After a longer queue copies stay off for a while that doubles each time, and
-///   come back a few at a time, or many connections that brake together would let go together.
+///   `max(min_rtt / 4, 15 ms)`? Where packets that leave together have round trips of their own each, twice
+///   their jitter more than what several in a row took at least. After a longer queue copies stay off for a
+///   while that doubles each time, and come back a few at a time, or many connections that brake together
+///   would let go together.
 #[derive(Debug)]
 pub(crate) struct Brakes {
     earned: Bucket,
@@ -54,6 +66,9 @@ pub(crate) struct Brakes {
     bandwidth: Option<u64>,
     queue: QueueWatch,
     marked_until: Option<Instant>,
+    jitter_unknown: bool,
+    /// Copies that may leave to learn of it.
+    trials: u8,
 }
 
 impl Brakes {
@@ -65,6 +80,8 @@ impl Brakes {
             bandwidth: None,
             queue: QueueWatch::new(),
             marked_until: None,
+            jitter_unknown: true,
+            trials: TRIALS,
         }
     }
 
@@ -72,9 +89,10 @@ impl Brakes {
     pub(crate) fn observe(&mut self, now: Instant, conditions: &Conditions, chance: u64) {
         self.bandwidth = conditions.bandwidth;
         self.marked_until = conditions.marked.and_then(|marked| marked.checked_add(conditions.srtt));
+        self.jitter_unknown = conditions.jitter.is_none();
         // A quiet line has one round trip a second: the average would take many to show a queue.
         let rtt = conditions.srtt.max(conditions.lately);
-        self.queue.observe(now, rtt, conditions.min_rtt, chance);
+        self.queue.observe(now, rtt, conditions, chance);
     }
 
     /// `bytes` of copies more have been earned.
@@ -90,7 +108,8 @@ impl Brakes {
             self.share.refill(now, rate, rate.max(MIN_SHARE_DEPTH));
         }
         let affordable = self.earned.holds(bytes) && (share.is_none() || self.share.holds(bytes));
-        if !affordable || self.is_congested(now) || !self.queue.lets_pass(now) {
+        let passes = !self.queue.is_held(now) && self.queue.lets_pass(now) || self.tries_out();
+        if !affordable || !passes || self.is_marked(now) {
             return false;
         }
         self.earned.take(bytes);
@@ -100,8 +119,20 @@ impl Brakes {
         true
     }
 
-    fn is_congested(&self, now: Instant) -> bool {
-        self.queue.is_held(now) || self.marked_until.is_some_and(|until| now < until)
+    /// Whether a copy may leave to find out if it is jitter that looks like a queue.
+    const fn tries_out(&mut self) -> bool {
+        let tries = self.jitter_unknown && self.trials > 0;
+        self.trials = self.trials.saturating_sub(tries as u8);
+        tries
+    }
+
+    /// Whether there are signs of a queue at `now`.
+    pub(super) fn is_congested(&self, now: Instant) -> bool {
+        self.queue.is_held(now) || self.is_marked(now)
+    }
+
+    fn is_marked(&self, now: Instant) -> bool {
+        self.marked_until.is_some_and(|until| now < until)
     }
 }
 
@@ -147,8 +178,8 @@ impl Bucket {
 /// Notices a queue building up on the path.
 #[derive(Debug)]
 struct QueueWatch {
-    /// The least RTT of this window and of the one before.
-    least: [Duration; 2],
+    /// Of this window and of the one before: the least RTT, and the least that several in a row took.
+    least: [[Duration; 2]; 2],
     window_end: Option<Instant>,
     hold: Duration,
     held_until: Option<Instant>,
@@ -158,16 +189,21 @@ struct QueueWatch {
 
 impl QueueWatch {
     const fn new() -> Self {
-        Self { least: [Duration::MAX; 2], window_end: None, hold: HOLD[0], held_until: None, turn: 0 }
+        Self { least: [[Duration::MAX; 2]; 2], window_end: None, hold: HOLD[0], held_until: None, turn: 0 }
     }
 
-    fn observe(&mut self, now: Instant, rtt: Duration, min_rtt: Duration, chance: u64) {
-        if min_rtt.is_zero() {
+    fn observe(&mut self, now: Instant, rtt: Duration, conditions: &Conditions, chance: u64) {
+        if conditions.min_rtt.is_zero() {
             // Not measured yet.
             return;
         }
-        let least = self.least_rtt(now, min_rtt);
-        let limit = (least / 4).max(MIN_QUEUE_LIMIT);
+        let [single, several] = self.least_rtt(now, [conditions.min_rtt, conditions.most_lately]);
+        // Where packets overtake each other the fastest of all tells nothing of the others.
+        let (least, jitter) = match conditions.jitter.filter(|jitter| *jitter > LITTLE_JITTER) {
+            Some(jitter) => (several, jitter.saturating_mul(2).min(MAX_JITTER)),
+            None => (single, Duration::ZERO),
+        };
+        let limit = (least / 4).max(MIN_QUEUE_LIMIT).saturating_add(jitter);
         if rtt.saturating_sub(least) <= limit || self.is_held(now) {
             return;
         }
@@ -179,16 +215,16 @@ impl QueueWatch {
         self.held_until = now.checked_add(self.hold.saturating_mul(eighths) / 512);
     }
 
-    fn least_rtt(&mut self, now: Instant, min_rtt: Duration) -> Duration {
+    fn least_rtt(&mut self, now: Instant, present: [Duration; 2]) -> [Duration; 2] {
         let [current, previous] = self.least;
         self.least = if self.window_end.is_none_or(|end| now >= end) {
             self.window_end = now.checked_add(FLOOR_WINDOW);
-            [min_rtt, current]
+            [present, current]
         } else {
-            [current.min(min_rtt), previous]
+            [least_of(current, present), previous]
         };
         let [current, previous] = self.least;
-        current.min(previous)
+        least_of(current, previous)
     }
 
     /// Whether it is this copy's turn while the brake is let go.
@@ -206,6 +242,11 @@ impl QueueWatch {
     fn is_held(&self, now: Instant) -> bool {
         self.held_until.is_some_and(|until| now < until)
     }
+}
+
+fn least_of(one: [Duration; 2], other: [Duration; 2]) -> [Duration; 2] {
+    let ([a, b], [c, d]) = (one, other);
+    [a.min(c), b.min(d)]
 }
 
 #[cfg(test)]

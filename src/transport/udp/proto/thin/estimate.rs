@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, time::Duration, time::Instant};
 
-use super::super::PacketNumber;
+use super::{super::PacketNumber, memory::Memory};
 
 /// Packets looked at. At 10 % loss the estimate then has a standard error of 2 %.
 const WINDOW: usize = 256;
@@ -20,6 +20,12 @@ const Z_80: f64 = 0.84;
 /// says nothing for them; the losses of two chat lines would count as one burst otherwise.
 const MAX_BURST_GAP: Duration = Duration::from_millis(40);
 
+/// Packets no further apart than this follow each other closely.
+const CLOSE: Duration = Duration::from_millis(3);
+
+/// Below this much loss copies are not worth their bytes.
+pub(super) const MIN_LOSS: f64 = 0.008;
+
 /// The share of packets lost of late, from the gaps in what the peer acknowledges.
 ///
 /// Every packet number counts, also those whose content arrived through another copy: an estimate fed
@@ -29,6 +35,7 @@ pub(crate) struct LossEstimate {
     /// Ascending by packet number, at most [`WINDOW`].
     outcomes: VecDeque<Outcome>,
     lost: usize,
+    memory: Memory,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -57,12 +64,16 @@ impl LossEstimate {
         };
         known.lost = false;
         self.lost = self.lost.saturating_sub(1);
+        self.memory.forgive();
     }
 
     /// Forgets what was sent more than 30 s before `now`. To be called before the estimate is read.
     pub(crate) fn age(&mut self, now: Instant) {
         while self.outcomes.front().is_some_and(|old| now.saturating_duration_since(old.sent) > MAX_AGE) {
             self.forget_oldest();
+        }
+        if self.outcomes.is_empty() {
+            self.memory = Memory::default();
         }
     }
 
@@ -72,16 +83,21 @@ impl LossEstimate {
     /// succession with a prior of 50 packets, plus the normal approximation of the binomial bound. The
     /// bound, not the mean: one copy too many costs bytes, one too few costs a round trip. A full window
     /// without loss gives 0.6 %.
+    ///
+    /// Where the path is known to lose less than one packet in fifty the prior is what is known; and where
+    /// it is known to lose packets at all it is worth two copies, even if none of the window was lost.
     pub(crate) fn p_hat(&self) -> f64 {
         let samples = self.outcomes.len() as f64 + PRIOR;
-        let mean = (self.lost as f64 + 1.0) / samples;
+        let prior = self.memory.share().map_or(1.0, |share| (PRIOR * share).min(1.0));
+        let mean = (self.lost as f64 + prior) / samples;
         let spread = (mean * (1.0 - mean).max(0.0) / samples).sqrt();
-        (mean + Z_80 * spread).min(1.0)
+        let least = if self.memory.is_lossy() { MIN_LOSS } else { 0.0 };
+        (mean + Z_80 * spread).clamp(least, 1.0)
     }
 
-    /// Whether anything in the window was lost.
-    pub(crate) const fn has_loss(&self) -> bool {
-        self.lost > 0
+    /// Whether the path loses packets: one of the window, or one in 333 for long.
+    pub(crate) fn has_loss(&self) -> bool {
+        self.lost > 0 || self.memory.is_lossy()
     }
 
     /// How long the path stays bad once it is, zero when losses come independently.
@@ -92,14 +108,20 @@ impl LossEstimate {
     /// where `e` is the probability that the bad state lasts until the next packet). Without it 30 % of
     /// independent loss would look like bursts and drive the copies apart, which makes longer bursts.
     pub(crate) fn burst(&self) -> Duration {
-        let runs = Runs::of(&self.outcomes);
+        self.burst_of(&Runs::of(&self.outcomes))
+    }
+
+    fn burst_of(&self, runs: &Runs) -> Duration {
         let mean = runs.time.checked_div(runs.count).unwrap_or_default();
         mean.mul_f64(runs.beyond_chance(self.lost, self.outcomes.len()))
     }
 
     /// What the schedule has to know of it.
     pub(crate) fn view(&self) -> LossView {
-        LossView { p_hat: self.p_hat(), has_loss: self.has_loss(), burst: self.burst() }
+        let (p_hat, runs) = (self.p_hat(), Runs::of(&self.outcomes));
+        let q = self.memory.soon.share(p_hat);
+        let (has_loss, burst) = (self.has_loss(), self.burst_of(&runs));
+        LossView { p_hat, has_loss, burst, q, q_close: self.memory.close.share(q) }
     }
 
     fn record(&mut self, outcome: Outcome) {
@@ -111,10 +133,27 @@ impl LossEstimate {
         }
         self.outcomes.insert(at, outcome);
         self.lost += usize::from(outcome.lost);
+        self.memory.note(outcome.sent, outcome.lost);
+        self.note_pair(at.wrapping_sub(1), at);
+        self.note_pair(at, at.saturating_add(1));
         if self.outcomes.len() > WINDOW {
             self.forget_oldest();
         }
         self.age(outcome.sent);
+    }
+
+    /// Learns from a packet behind a lost one.
+    fn note_pair(&mut self, first: usize, second: usize) {
+        let (Some(first), Some(second)) = (self.outcomes.get(first), self.outcomes.get(second)) else {
+            return;
+        };
+        let gap = second.sent.saturating_duration_since(first.sent);
+        if first.lost && gap <= MAX_BURST_GAP {
+            self.memory.soon.note(second.lost);
+        }
+        if first.lost && gap <= CLOSE {
+            self.memory.close.note(second.lost);
+        }
     }
 
     fn forget_oldest(&mut self) {
@@ -137,6 +176,10 @@ pub(crate) struct LossView {
     pub has_loss: bool,
     /// See [`LossEstimate::burst`].
     pub burst: Duration,
+    /// How likely it is that the packet behind a lost one is lost too, when it follows soon.
+    pub q: f64,
+    /// The same when it follows closely.
+    pub q_close: f64,
 }
 
 /// Runs of losses close to each other.
@@ -274,6 +317,26 @@ mod tests {
             longest = longest.max(if pn < 100 { Duration::ZERO } else { estimate.burst() });
         }
         assert!(longest < Duration::from_millis(3), "{longest:?}");
+    }
+
+    #[test]
+    fn packets_behind_a_lost_one_are_known_to_be_lost_as_often_as_they_are() {
+        let after = |apart: u64| {
+            let mut estimate = LossEstimate::default();
+            for pn in 0..2000 {
+                // Three of twenty in a row.
+                if pn % 20 < 3 {
+                    estimate.on_lost(pn, at(pn * apart));
+                } else {
+                    estimate.on_acked(pn, at(pn * apart));
+                }
+            }
+            let LossView { q, q_close, .. } = estimate.view();
+            (q, q_close)
+        };
+        for (q, q_close) in [after(5), after(2)] {
+            assert!((0.65..0.68).contains(&q) && (0.65..0.68).contains(&q_close), "{q} {q_close}");
+        }
     }
 
     #[test]

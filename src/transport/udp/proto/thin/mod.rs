@@ -7,8 +7,10 @@
 //! anything is heard: without them no protocol can beat `D + R (n - 1)` for a message whose first `n - 1`
 //! packets are lost, with `D` the one-way delay and `R` the round-trip time.
 
+mod allowance;
 mod brakes;
 mod estimate;
+mod memory;
 mod message;
 #[cfg(test)]
 mod model;
@@ -22,11 +24,12 @@ use std::{
 };
 
 use super::sent::PieceRef;
+use allowance::Allowance;
 use brakes::Brakes;
 pub(crate) use estimate::{LossEstimate, LossView};
 use message::{Message, later};
 pub(crate) use schedule::Conditions;
-use schedule::LINEAR_ROUNDS;
+use schedule::{LEAST_GAP, LINEAR_ROUNDS};
 
 /// Messages that [`Thin::bundle`] looks at beyond the excluded ones.
 const BUNDLE_SCAN: usize = 8;
@@ -48,6 +51,7 @@ pub(crate) struct Thin {
     /// The [`Message::wake`] of each.
     wakes: BTreeSet<(Instant, PieceRef)>,
     brakes: Brakes,
+    allowance: Allowance,
     max_copies: u8,
     chance: u64,
     rounds_failing: u32,
@@ -69,6 +73,7 @@ impl Thin {
             messages: BTreeMap::new(),
             wakes: BTreeSet::new(),
             brakes: Brakes::new(),
+            allowance: Allowance::new(),
             max_copies,
             chance: seed,
             rounds_failing: 0,
@@ -84,8 +89,7 @@ impl Thin {
     /// deadline, and copies as the path's loss demands. When `r` is in flight already, this was one more
     /// packet with it.
     pub(crate) fn on_sent(&mut self, r: PieceRef, frame_bytes: usize, now: Instant, conditions: &Conditions) {
-        let chance = self.draw();
-        self.brakes.observe(now, conditions, chance);
+        self.observe(now, conditions);
         if self.change(r, |message| message.on_copy_sent(now)) {
             return;
         }
@@ -100,6 +104,17 @@ impl Thin {
         let copies = u64::from(self.max_copies.max(1));
         self.brakes.earn(message.wire_bytes().saturating_mul(copies));
         self.path_lives();
+    }
+
+    /// A packet of `bytes` was acknowledged, of `in_flight` bytes, whatever was in it.
+    pub(crate) fn on_packet_acked(&mut self, bytes: u64, in_flight: u64) {
+        self.allowance.on_acked(bytes, in_flight);
+    }
+
+    /// Bytes that may be in flight at `now` for a small message to leave, whatever the congestion window
+    /// says; none while a queue builds up.
+    pub(crate) fn allowance(&self, now: Instant) -> u64 {
+        if self.brakes.is_congested(now) { 0 } else { self.allowance.bytes() }
     }
 
     /// A packet with `r` was lost, as later acknowledgements tell. When no other is in flight and no copy
@@ -162,8 +177,7 @@ impl Thin {
         max_bytes: usize,
         conditions: &Conditions,
     ) -> Option<(PieceRef, Due)> {
-        let chance = self.draw();
-        self.brakes.observe(now, conditions, chance);
+        self.observe(now, conditions);
         loop {
             let &(_, r) = self.wakes.first().filter(|(wake, _)| *wake <= now)?;
             if self.messages.get(&r).is_some_and(|message| message.frame_bytes as usize > max_bytes) {
@@ -199,7 +213,8 @@ impl Thin {
     /// A message that owes a copy, to ride in a packet that leaves anyway and has room for a frame of
     /// `max_bytes`; it counts as sent. `exclude` is what the packet carries already.
     ///
-    /// Only copies at most half a gap early: closer together they would be lost together.
+    /// Only copies at most half a gap early, and none of a gap that is short already: closer together they
+    /// would be lost together.
     pub(crate) fn bundle(
         &mut self,
         now: Instant,
@@ -210,7 +225,8 @@ impl Thin {
         let scan = self.wakes.iter().take(exclude.len().saturating_add(BUNDLE_SCAN));
         let (r, mut message) = scan.filter(|(_, r)| !exclude.contains(r)).find_map(|(_, r)| {
             let message = self.messages.get(r)?;
-            let due_soon = message.owes_copy() && message.copy_at <= later(now, message.gap / 2);
+            let early = if message.gap < LEAST_GAP { Duration::ZERO } else { message.gap / 2 };
+            let due_soon = message.owes_copy() && message.copy_at <= later(now, early);
             (due_soon && message.frame_bytes <= max_bytes).then_some((*r, *message))
         })?;
         self.remove(r);
@@ -243,6 +259,14 @@ impl Thin {
         self.rounds
     }
 
+    fn observe(&mut self, now: Instant, conditions: &Conditions) {
+        let chance = self.draw();
+        self.brakes.observe(now, conditions, chance);
+        if self.brakes.is_congested(now) {
+            self.allowance.on_congestion();
+        }
+    }
+
     fn next_round(&mut self, message: &Message, now: Instant, conditions: &Conditions) -> Message {
         let dead = self.rounds_failing > LINEAR_ROUNDS;
         let before = if dead { self.rounds_failing.max(message.round) } else { message.round };
@@ -272,9 +296,9 @@ impl Thin {
         now: Instant,
         conditions: &Conditions,
     ) -> Message {
-        let owed = conditions.target(round, unanswered, self.max_copies).saturating_sub(1);
-        let gap = if owed > 0 { conditions.gap() } else { Duration::ZERO };
-        let deadline = later(now, conditions.wait(round, gap, self.draw()));
+        let copies = conditions.target(round, unanswered, self.max_copies);
+        let (owed, gap) = (copies.saturating_sub(1), conditions.gap(round));
+        let deadline = later(now, conditions.wait(round, copies, gap, self.draw()));
         let in_flight = unanswered.saturating_add(1);
         Message { frame_bytes, round, owed, in_flight, gap, copy_at: later(now, gap), deadline }
     }

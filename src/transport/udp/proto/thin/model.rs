@@ -26,6 +26,7 @@ pub(super) fn conditions(p: &LossEstimate) -> Conditions {
     Conditions {
         srtt: Duration::from_millis(50),
         rttvar: Duration::from_millis(1),
+        jitter: Some(Duration::ZERO),
         lately: Duration::from_millis(50),
         most_lately: Duration::from_millis(50),
         min_rtt: Duration::from_millis(50),
@@ -226,6 +227,7 @@ impl Model {
             &Conditions {
                 srtt,
                 rttvar,
+                jitter: Some(Duration::ZERO),
                 lately: min_rtt,
                 most_lately: Duration::ZERO,
                 min_rtt,

@@ -2,16 +2,32 @@
 
 use std::time::{Duration, Instant};
 
-use super::LossView;
+use super::{LossView, estimate::MIN_LOSS};
 
 /// The share of messages that may need a second round.
 const EPSILON: f64 = 1e-3;
 
-/// Below this much loss copies are not worth their bytes.
-const MIN_LOSS: f64 = 0.008;
-
 /// The least and most time between two copies.
-const GAP: [Duration; 2] = [Duration::from_millis(5), Duration::from_millis(40)];
+pub(super) const LEAST_GAP: Duration = Duration::from_millis(5);
+const MOST_GAP: Duration = Duration::from_millis(40);
+
+/// Time between the copies of a late message in a burst of packets.
+const CLOSE_GAP: Duration = Duration::from_micros(2500);
+
+/// The chance that a packet behind a lost one is lost too from which on losses come in bursts.
+const BURSTY: f64 = 0.4;
+
+/// The same for one that follows closely, from which on it is no use to send one.
+const STUCK: f64 = 0.8;
+
+/// The share of the rounds after the first that may fail in a burst of packets.
+const BURST_EPSILON: f64 = 0.1;
+
+/// By what a late message may exceed the copies of an early one, in a burst: there are few of those.
+const BURST_COPIES: u8 = 2;
+
+/// The share of messages for which a round may be begun in vain.
+const IN_VAIN: f64 = 0.15;
 
 /// What no timer is better than (RFC 9002 §6.1.2, `kGranularity`).
 const GRANULARITY: Duration = Duration::from_millis(1);
@@ -36,6 +52,8 @@ pub(crate) struct Conditions {
     pub srtt: Duration,
     /// Its mean deviation (RFC 9002 §5.3).
     pub rttvar: Duration,
+    /// By how much the round trips of packets differ that left together; `None` while unknown.
+    pub jitter: Option<Duration>,
     /// What the last two round trips both took at least.
     pub lately: Duration,
     /// What none of the last few round trips took more than; zero before the first.
@@ -58,33 +76,58 @@ impl Conditions {
     ///
     /// `round` counts from 0, `unanswered` the packets with the message whose fate is unknown. Once
     /// without loss worth mentioning; a repeated round has two at least, and from the second on one more.
-    /// But only once when so much silence is not loss as it was: when `p2^unanswered < 0.001`, where
-    /// `p2 = 1 - (1 - p_hat)^2` counts lost acknowledgements as well. Then the path died or a queue built
+    /// But only once when so much silence is not loss as it was: when `p2 q2^(unanswered - 1) < 0.001`, where
+    /// `p2 = 1 - (1 - p_hat)^2` and `q2` count lost acknowledgements as well. Then the path died or a queue built
     /// up faster than the RTT estimate learns, and copies would keep that queue full. A round that backs
     /// off has one for the same reason (RFC 8085 §3.1.1: about one datagram per round trip).
+    ///
+    /// Where losses come in bursts of so many packets, however long they take, each copy only divides by
+    /// `1 / q` the chance that the message is lost, and at first the many messages that need none would pay
+    /// for each. A message that is late gets as many as it takes to see nine bursts of ten end.
     pub(super) fn target(&self, round: u32, unanswered: u32, max_copies: u8) -> u8 {
         let p = self.p.p_hat;
-        let silence = 1.0 - (1.0 - p).powi(2);
-        let unexplained = silence.powi(i32::try_from(unanswered).unwrap_or(i32::MAX)) < EPSILON;
-        if unexplained || round > LINEAR_ROUNDS {
+        if self.is_silence_unexplained(unanswered) || round > LINEAR_ROUNDS {
             return 1;
         }
+        let max_copies = max_copies.max(1);
         let needed = if self.p.has_loss && p >= MIN_LOSS { (EPSILON.ln() / p.ln()).ceil() } else { 1.0 };
-        let needed = needed.clamp(1.0, f64::from(max_copies.max(1))) as u8;
-        match round {
+        let needed = needed.clamp(1.0, f64::from(max_copies)) as u8;
+        let copies = match round {
             0 => needed,
             1 => needed.max(2),
             _ => needed.max(2).saturating_add(1),
+        };
+        if round == 0 || !self.counts_packets() {
+            return copies;
         }
+        let many = 1.0 + (BURST_EPSILON.ln() / self.p.q_close.ln()).ceil();
+        copies.max((many as u8).min(max_copies.saturating_mul(BURST_COPIES)))
+    }
+
+    fn is_silence_unexplained(&self, unanswered: u32) -> bool {
+        let either = |p: f64| 1.0 - (1.0 - p).powi(2);
+        let (p, q) = (either(self.p.p_hat), either(self.p.q.max(self.p.p_hat)));
+        let further = i32::try_from(unanswered.saturating_sub(1)).unwrap_or(i32::MAX);
+        unanswered > 0 && p * q.powi(further) < EPSILON
+    }
+
+    /// Whether a burst of losses is over after so many packets rather than after some time: as with the chain
+    /// of Gilbert that moves with each packet, which is what netem does. Believed of every burst until
+    /// packets that follow a lost one closely are seen to be lost nearly always.
+    fn counts_packets(&self) -> bool {
+        self.p.has_loss && self.p.q >= BURSTY && self.p.q > 2.0 * self.p.p_hat && self.p.q_close < STUCK
     }
 
     /// Time between two copies: twice the mean burst, so that the next one falls into another burst or
-    /// none, but at most a quarter of a round trip and 40 ms.
+    /// none, but at most a quarter of a round trip and 40 ms. Where more packets end a burst, and not
+    /// time, the copies of later rounds follow each other closely.
     ///
-    /// At least 5 ms even where that is longer than a round trip: there the deadline comes first.
-    pub(super) fn gap(&self) -> Duration {
-        let [least, most] = GAP;
-        self.p.burst.saturating_mul(2).min(self.srtt / 4).min(most).max(least)
+    /// At least 5 ms otherwise, even where that is longer than a round trip: there the deadline comes first.
+    pub(super) fn gap(&self, round: u32) -> Duration {
+        if round > 0 && self.counts_packets() {
+            return CLOSE_GAP;
+        }
+        self.p.burst.saturating_mul(2).min(self.srtt / 4).min(MOST_GAP).max(LEAST_GAP)
     }
 
     /// The time after the first packet of `round` until the next round: `srtt + max(4 rttvar, reo_wnd, 1 ms)`,
@@ -92,10 +135,10 @@ impl Conditions {
     /// +-10 %, so that peers that fell silent together do not speak up together; a linear one is exact,
     /// since 10 % earlier is always before the acknowledgement.
     ///
-    /// Counted from the *first* packet of a round, plus one gap where that is short; see
+    /// Counted from the *first* packet of a round of `copies`, plus a gap or two; see
     /// [`Self::patience`].
-    pub(super) fn wait(&self, round: u32, gap: Duration, chance: u64) -> Duration {
-        let timeout = self.timeout().saturating_add(self.patience(gap));
+    pub(super) fn wait(&self, round: u32, copies: u8, gap: Duration, chance: u64) -> Duration {
+        let timeout = self.timeout().saturating_add(self.patience(copies, gap));
         if round < LINEAR_ROUNDS {
             return timeout;
         }
@@ -126,17 +169,22 @@ impl Conditions {
         self.most_lately.saturating_add(spread)
     }
 
-    /// How long after its deadline the first packet of a round is given, for the acknowledgement of the
-    /// second, which left `gap` (zero: there is none) later.
+    /// How long after its deadline the first packet of a round is given, for the acknowledgements of the
+    /// later ones.
     ///
     /// Not at all, and at a loss `p` there and back the next round begins in vain whenever the first
-    /// packet or its acknowledgement is lost: half a packet for each message at 30 %. Until the last copy
-    /// could be acknowledged, and each message that does need the round waits `c - 1` gaps for little
-    /// more saved. One gap is the middle: at 30 % loss, three copies and RTT 50 ms a message costs 4.2
-    /// times its bytes instead of 4.7, and the 99th percentile is 5 ms later. Where bursts made the gap
-    /// longer than an eighth of the round trip, time is worth more than the packet.
-    fn patience(&self, gap: Duration) -> Duration {
-        if gap <= self.srtt / 8 { gap } else { Duration::ZERO }
+    /// packet or its acknowledgement is lost, with probability `p2 = 1 - (1 - p)^2`: half of all messages at
+    /// 30 %. So it is put off until `k` copies could have been acknowledged, with `p2^k <= 0.15`: one at 7 %,
+    /// two at 20 %, three at 30 %. A message that does need the round is late by `k - 1` gaps, which are
+    /// 5 ms each. Where bursts made the gap longer than an eighth of the round trip, time is worth more
+    /// than the packet.
+    fn patience(&self, copies: u8, gap: Duration) -> Duration {
+        if gap > (self.srtt / 8).max(LEAST_GAP) {
+            return Duration::ZERO;
+        }
+        let silence = 1.0 - (1.0 - self.p.p_hat).powi(2);
+        let heard = (IN_VAIN.ln() / silence.ln()).ceil().clamp(1.0, f64::from(copies.max(1)));
+        gap.saturating_mul(heard as u32 - 1)
     }
 
     /// The reordering window, but on a path with loss only where it was learnt.

@@ -243,7 +243,7 @@ fn copies_leave_further_apart_than_bursts_last() {
             bursty.on_acked(pn, sent);
         }
     }
-    let gap = |p, srtt| Conditions { srtt: millis(srtt), ..conditions(p) }.gap();
+    let gap = |p, srtt| Conditions { srtt: millis(srtt), ..conditions(p) }.gap(0);
     assert!((millis(16)..millis(21)).contains(&gap(&bursty, 200)), "{:?}", gap(&bursty, 200));
     assert_eq!(gap(&bursty, 40), millis(10));
     assert_eq!(gap(&bursty, 4), millis(5));
@@ -254,7 +254,7 @@ fn copies_leave_further_apart_than_bursts_last() {
 fn learnt_reordering_and_clean_paths_put_the_deadline_off() {
     let wait = |n, reo_wnd| {
         let (loss, reo_wnd) = (lossy(n), millis(reo_wnd));
-        Conditions { reo_wnd, ..conditions(&loss) }.wait(0, Duration::ZERO, 0).as_millis()
+        Conditions { reo_wnd, ..conditions(&loss) }.wait(0, 1, Duration::ZERO, 0).as_millis()
     };
     assert_eq!([wait(0, 6), wait(10, 6), wait(10, 20)], [56, 54, 70]);
 }
@@ -291,6 +291,7 @@ fn senseless_numbers_do_not_panic() {
             let conditions = Conditions {
                 srtt,
                 rttvar: other,
+                jitter: Some(other),
                 lately: other,
                 most_lately: other,
                 min_rtt: other,
