@@ -107,6 +107,7 @@ impl LossEstimate {
     /// a loss is followed by another, that share is `(q - p) / (q (1 - p))` (the Gilbert model: `q = p + (1 - p) e`
     /// where `e` is the probability that the bad state lasts until the next packet). Without it 30 % of
     /// independent loss would look like bursts and drive the copies apart, which makes longer bursts.
+    #[cfg(test)]
     pub(crate) fn burst(&self) -> Duration {
         self.burst_of(&Runs::of(&self.outcomes))
     }
