@@ -5,7 +5,7 @@ mod black_hole;
 
 use std::time::{Duration, Instant};
 
-use self::black_hole::LossBursts;
+use self::black_hole::{ALIKE, LossBursts};
 use super::PacketNumber;
 
 /// Bytes of UDP payload that every path is taken to carry (RFC 9000 §14).
@@ -111,7 +111,14 @@ impl MtuDiscovery {
 
     /// A packet of `size` that was no probe and left at `sent` arrived.
     pub(crate) fn on_acked(&mut self, size: u16, sent: Instant) {
-        self.losses.on_acked(size, sent);
+        let largest = size.saturating_add(ALIKE) >= self.current;
+        self.losses.on_acked(size, sent, largest);
+    }
+
+    /// Whether a packet as large as they are at most, sent at `since` or later, passed: then it was no black hole
+    /// that took what left at `since`.
+    pub(crate) fn has_passed_since(&self, since: Instant) -> bool {
+        self.losses.has_passed_since(since)
     }
 
     /// `packets` that were no probes were lost, the smallest of `size`; those lost at one instant are one burst.

@@ -101,8 +101,8 @@ impl Connection {
             });
         }
         if space == Space::Data {
-            self.thin
-                .on_packet_acked(packet.bytes.into(), self.recovery.in_flight() + u64::from(packet.bytes));
+            let bytes = u64::from(packet.bytes);
+            self.thin.on_packet_acked(bytes, self.recovery.in_flight() + bytes, packet.has_bulk);
             self.ecn.on_acked(packet.pn);
             self.estimate.on_acked(packet.pn, packet.sent);
             if packet.probe_mtu {
@@ -167,7 +167,10 @@ impl Connection {
                 newest = newest.max(Some(packet.sent));
                 if space == Space::Data {
                     self.estimate.on_lost(packet.pn, packet.sent);
-                    flight.add(packet);
+                    // Where packets overtake each other many are lost, or seem so, between two that pass.
+                    if !self.mtu.has_passed_since(packet.sent) {
+                        flight.add(packet);
+                    }
                 }
             }
             for carried in &packet.carried {

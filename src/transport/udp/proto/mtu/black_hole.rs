@@ -10,7 +10,7 @@ use super::BASE_MTU;
 const BLACK_HOLE_BURSTS: usize = 3;
 
 /// Bytes by which packets differ that are as large as the path takes.
-const ALIKE: u16 = 8;
+pub(super) const ALIKE: u16 = 8;
 
 /// Losses that look as if only large packets were affected. Ordinary loss takes small ones too, and lets
 /// large ones pass.
@@ -22,7 +22,7 @@ pub(super) struct LossBursts {
     burst: Option<Burst>,
     /// Large packets lost since one as large passed.
     packets: usize,
-    /// When the newest large packet was sent that passed.
+    /// When the newest of the largest packets was sent that passed.
     passed: Option<Instant>,
 }
 
@@ -41,17 +41,20 @@ impl Burst {
 }
 
 impl LossBursts {
-    /// Whether a large packet sent at `since` or later passed.
+    /// Whether one of the largest packets sent at `since` or later passed.
     pub(super) fn has_passed_since(&self, since: Instant) -> bool {
         self.passed.is_some_and(|passed| passed >= since)
     }
 
-    /// A packet of `size` sent at `sent` passed, so it was no black hole that swallowed any of up to that size.
-    pub(super) fn on_acked(&mut self, size: u16, sent: Instant) {
+    /// A packet of `size` sent at `sent` passed, one of the largest or not, so it was no black hole that
+    /// swallowed any of up to that size.
+    pub(super) fn on_acked(&mut self, size: u16, sent: Instant, largest: bool) {
         if size <= BASE_MTU {
             return;
         }
-        self.passed = self.passed.max(Some(sent));
+        if largest {
+            self.passed = self.passed.max(Some(sent));
+        }
         // The last bytes of a packet are often too few for another piece.
         let size = size.saturating_add(ALIKE);
         self.suspicious.retain(|smallest| *smallest > size);

@@ -13,6 +13,9 @@ const DEPTH: u64 = 16_384;
 /// Copies may take one part in this many of the path's bandwidth.
 const BANDWIDTH_PARTS: u64 = 4;
 
+/// Copies that add one part in this many to bulk are part of its traffic, which a congestion controller governs.
+const BULK_PARTS: u64 = 16;
+
 /// The least depth of the bandwidth's bucket, so that a copy of any size passes in the end.
 const MIN_SHARE_DEPTH: u64 = 1_500;
 
@@ -64,6 +67,8 @@ pub(crate) struct Brakes {
     earned: Bucket,
     share: Bucket,
     bandwidth: Option<u64>,
+    /// What bulk that arrived lets copies take whatever the queue.
+    beside_bulk: Bucket,
     queue: QueueWatch,
     marked_until: Option<Instant>,
     jitter_unknown: bool,
@@ -78,6 +83,7 @@ impl Brakes {
             earned: Bucket::with(FLOOR_RATE),
             share: Bucket::with(MIN_SHARE_DEPTH),
             bandwidth: None,
+            beside_bulk: Bucket::with(0),
             queue: QueueWatch::new(),
             marked_until: None,
             jitter_unknown: true,
@@ -100,6 +106,11 @@ impl Brakes {
         self.earned.put(bytes, DEPTH);
     }
 
+    /// `bytes` of bulk arrived.
+    pub(crate) fn on_bulk_acked(&mut self, bytes: u64) {
+        self.beside_bulk.put(bytes / BULK_PARTS, DEPTH);
+    }
+
     /// Whether a copy that makes `bytes` on the wire may leave at `now`; if so, it is paid.
     pub(crate) fn allow(&mut self, now: Instant, bytes: u64) -> bool {
         self.earned.refill(now, FLOOR_RATE, DEPTH);
@@ -108,9 +119,13 @@ impl Brakes {
             self.share.refill(now, rate, rate.max(MIN_SHARE_DEPTH));
         }
         let affordable = self.earned.holds(bytes) && (share.is_none() || self.share.holds(bytes));
-        let passes = !self.queue.is_held(now) && self.queue.lets_pass(now) || self.tries_out();
-        if !affordable || !passes || self.is_marked(now) {
+        let small = self.beside_bulk.holds(bytes);
+        let passes = small || !self.queue.is_held(now) && self.queue.lets_pass(now) || self.tries_out();
+        if !affordable || !passes || self.is_marked(now) && !small {
             return false;
+        }
+        if small {
+            self.beside_bulk.take(bytes);
         }
         self.earned.take(bytes);
         if share.is_some() {

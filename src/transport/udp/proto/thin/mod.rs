@@ -107,8 +107,11 @@ impl Thin {
     }
 
     /// A packet of `bytes` was acknowledged, of `in_flight` bytes, whatever was in it.
-    pub(crate) fn on_packet_acked(&mut self, bytes: u64, in_flight: u64) {
+    pub(crate) fn on_packet_acked(&mut self, bytes: u64, in_flight: u64, has_bulk: bool) {
         self.allowance.on_acked(bytes, in_flight);
+        if has_bulk {
+            self.brakes.on_bulk_acked(bytes);
+        }
     }
 
     /// Bytes that may be in flight at `now` for a small message to leave, whatever the congestion window
