@@ -2,6 +2,7 @@
 //! and looks now and then whether more would. Loss alone is no sign of congestion to it: what a path loses
 //! while no queue stands in it, it loses by nature, and that much more is sent.
 
+mod cohorts;
 mod model;
 mod rival;
 mod round;
@@ -9,6 +10,7 @@ mod round;
 use std::time::{Duration, Instant};
 
 use self::{
+    cohorts::Cohorts,
     model::{Bandwidth, Baseline, Floor, Spread},
     rival::Rival,
     round::{Report, Round},
@@ -46,9 +48,9 @@ const CRUISE_WINDOW: f64 = 2.0;
 /// (`PacingMarginPercent`).
 const CRUISE_GAIN: f64 = 0.99;
 
-/// The same while a queue stands: what arrives in a round is a little more or less by chance, and the most of
-/// many rounds is a little too much.
-const RELIEF_GAIN: f64 = 0.94;
+/// How much slower at most while a queue stands: what arrives in a round is a little more or less by chance,
+/// and the most of many rounds is too much.
+const MAX_RELIEF: f64 = 0.25;
 
 /// The time from one probe to the next; up to half as much again by chance, so that flows do not probe
 /// together (`2..3 s` in BBR).
@@ -74,6 +76,7 @@ pub(super) struct Bbr {
     /// What was known of it before a queue showed that it is less; 0: none did.
     prior: f64,
     floor: Floor,
+    cohorts: Cohorts,
     spread: Spread,
     baseline: Baseline,
     rival: Option<Box<Rival>>,
@@ -94,8 +97,8 @@ enum Phase {
     Startup { best: f64, stale: u8, queued: u8 },
     /// Lets the queue empty; then, for a round in which all of what arrives was sent afterwards.
     Down { empty: Option<Instant> },
-    /// Sends at the rate that arrives.
-    Cruise { until: Instant, queued: bool, long: Option<f64> },
+    /// Sends at the rate that arrives. Of a queue it takes away as much in a round as stands, as far as [`MAX_RELIEF`] has it.
+    Cruise { until: Instant, relief: f64, long: Option<f64> },
     /// Looks whether more would arrive.
     Up { best: f64, full: bool, rounds: u8 },
 }
@@ -122,6 +125,7 @@ impl Bbr {
             bandwidth: Bandwidth::default(),
             prior: 0.0,
             floor: Floor::default(),
+            cohorts: Cohorts::default(),
             spread: Spread::default(),
             baseline: Baseline::default(),
             rival: None,
@@ -136,7 +140,7 @@ impl Bbr {
 impl Controller for Bbr {
     fn on_sent(&mut self, now: Instant, bytes: u64) {
         if self.idle || self.round.is_none() {
-            self.round = Some(Round::new(now));
+            self.begin_round(now);
             self.idle = false;
         }
         if let Some(rival) = &mut self.rival {
@@ -155,11 +159,13 @@ impl Controller for Bbr {
         self.watch(ack);
         if let Some(latency) = ack.latency {
             self.spread.on_sample(latency);
+            self.cohorts.on_sample(ack.sent, latency);
         }
-        let (floor, deviation) = (self.floor.get().unwrap_or_default(), self.spread.deviation());
+        let (floor, deviation) = (self.floor(), self.spread.deviation());
         let least = floor.saturating_add((4 * deviation).min(floor));
         let report = self.round.as_mut().and_then(|round| round.on_ack(ack, least, deviation));
         if let Some(report) = report {
+            self.cohorts.begin(ack.now);
             self.on_round(&report);
         }
     }
@@ -178,6 +184,7 @@ impl Controller for Bbr {
         if let Some(round) = &mut self.round {
             round.on_spurious(u64::from(self.mtu));
         }
+        self.cohorts.on_sample(sent, now.saturating_duration_since(sent));
         if let Some(rival) = &mut self.rival {
             rival.on_spurious(now, sent);
         }
@@ -227,8 +234,8 @@ impl Controller for Bbr {
             (Phase::Down { .. }, _) => 1.0,
             (_, Some(rival)) => return rival.pacing_rate(rtt),
             (Phase::Up { full: false, .. }, None) => PROBE_GAIN,
-            (Phase::Cruise { queued: true, .. }, None) => RELIEF_GAIN,
-            (Phase::Cruise { .. } | Phase::Up { .. }, None) => CRUISE_GAIN,
+            (Phase::Cruise { relief, .. }, None) => CRUISE_GAIN - relief,
+            (Phase::Up { .. }, None) => CRUISE_GAIN,
         };
         let rate = gain * self.bandwidth.get() / (1.0 - self.baseline.get());
         // Whatever was measured, the least window may leave within a round trip.
@@ -252,17 +259,27 @@ impl Bbr {
     }
 
     fn product_at(&self, rate: f64) -> f64 {
-        let floor = self.floor.get().unwrap_or_default();
+        let floor = self.floor();
         rate * floor.as_secs_f64() / (1.0 - self.baseline.get())
+    }
+
+    fn begin_round(&mut self, now: Instant) {
+        self.round = Some(Round::new(now));
+        self.cohorts.begin(now);
+    }
+
+    /// The latency without a queue.
+    fn floor(&self) -> Duration {
+        self.floor.get().unwrap_or_default()
     }
 
     /// The longest queue that probing may make, and that is taken for none of others.
     fn queue_limit(&self, share: u32, least: Duration) -> Duration {
-        (self.floor.get().unwrap_or_default() / share).max(least)
+        (self.floor() / share).max(least)
     }
 
     fn queue(&self, report: &Report) -> Duration {
-        let floor = self.floor.get().unwrap_or_default();
+        let floor = self.floor();
         report.latency.saturating_sub(floor.saturating_add(report.error))
     }
 
@@ -284,7 +301,7 @@ impl Bbr {
         match &mut self.phase {
             Phase::Down { empty: empty @ None } if in_flight <= (DRAINED * product).max(least) => {
                 *empty = Some(ack.now);
-                self.round = Some(Round::new(ack.now));
+                self.begin_round(ack.now);
             }
             Phase::Up { full, .. } if in_flight >= PROBE_GAIN * product => *full = true,
             _ => {}
@@ -293,7 +310,11 @@ impl Bbr {
 
     fn on_round(&mut self, report: &Report) {
         let hold = self.rival.as_ref().is_some_and(|rival| rival.is_believed(report.now));
-        self.floor.on_round(report, hold);
+        self.floor.on_round(report);
+        let slowest = self.spread.slowest();
+        while let Some(average) = self.cohorts.take(report.now, slowest) {
+            self.floor.on_average(average, self.spread.deviation(), report.now, hold);
+        }
         let queue = self.queue(report);
         let overflows = queue > self.queue_limit(6, Duration::from_millis(3))
             && self.baseline.is_above(report, f64::from(self.mtu));
@@ -369,7 +390,7 @@ impl Bbr {
             f64::from((report.rate.to_bits() as u32) ^ self.cycles.rotate_left(16)) / f64::from(u32::MAX);
         let pause = CRUISE.mul_f64(1.0 + spread / 2.0).max(report.latency.saturating_mul(CRUISE_ROUNDS));
         let until = report.now.checked_add(pause).unwrap_or(report.now);
-        self.phase = Phase::Cruise { until, queued: false, long: None };
+        self.phase = Phase::Cruise { until, relief: 0.0, long: None };
     }
 
     fn cruise(&mut self, report: &Report, queue: Duration, since: (Instant, Option<f64>), signs: Signs) {
@@ -400,7 +421,7 @@ impl Bbr {
         if exceeded || queue > self.queue_limit(2, Duration::from_millis(10)) {
             // A radio that slept looks like this for one round.
             let Some(before) = long else {
-                self.phase = Phase::Cruise { until, queued: true, long: Some(report.rate) };
+                self.phase = Phase::Cruise { until, relief: self.relief(queue), long: Some(report.rate) };
                 return;
             };
             // All of what the path has for us arrived, and more was sent.
@@ -414,9 +435,15 @@ impl Bbr {
             self.phase = Phase::Up { best, full: false, rounds: 0 };
             self.overflows = 0;
         } else {
-            let queued = queue > self.queue_limit(16, Duration::ZERO) + Duration::from_millis(1);
-            self.phase = Phase::Cruise { until, queued, long: None };
+            self.phase = Phase::Cruise { until, relief: self.relief(queue), long: None };
         }
+    }
+
+    /// How much less to send while a queue stands, as a share.
+    fn relief(&self, queue: Duration) -> f64 {
+        let excess = queue.saturating_sub(self.queue_limit(16, Duration::ZERO) + Duration::from_millis(1));
+        let floor = self.floor().as_secs_f64().max(0.001);
+        (excess.as_secs_f64() / floor).min(MAX_RELIEF)
     }
 
     fn probe(&mut self, report: &Report, queue: Duration, best: f64, rounds: u8) {

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::round::Report;
+use super::{cohorts::Average, round::Report};
 
 /// How long a latency counts as what the path takes at least: between this and twice as long (`MinRTTFilterLen`
 /// of BBR is 10 s).
@@ -58,29 +58,42 @@ impl Bandwidth {
 pub(super) struct Floor {
     window: Option<(Instant, Duration)>,
     before: Option<Duration>,
+    /// The least of what arrived in a round: all there is at first.
+    provisional: Option<Duration>,
 }
 
 impl Floor {
     /// `None` before the first average.
     pub(super) fn get(&self) -> Option<Duration> {
         let now = self.window.map(|(_, least)| least);
-        now.into_iter().chain(self.before).min()
+        now.into_iter().chain(self.before).min().or(self.provisional)
     }
 
-    /// Takes a round's average in. With `hold` nothing is forgotten.
-    pub(super) fn on_round(&mut self, report: &Report, hold: bool) {
-        // Few packets that were all early by chance must not be the measure of those to come.
+    /// What arrived in a round.
+    pub(super) fn on_round(&mut self, report: &Report) {
         let average = report.latency.saturating_add(report.error);
+        self.provisional = Some(self.provisional.map_or(average, |least| least.min(average)));
+    }
+
+    /// Takes an average in, of packets that deviate so much by themselves. With `hold` nothing is forgotten.
+    pub(super) fn on_average(&mut self, average: Average, deviation: Duration, now: Instant, hold: bool) {
+        // Few packets that were all early by chance must not be the measure of those to come.
+        let average = average.latency.saturating_add(standard_error(deviation, average.samples) * 2);
         match &mut self.window {
-            Some((since, least)) if hold || report.now.saturating_duration_since(*since) < FLOOR_WINDOW => {
+            Some((since, least)) if hold || now.saturating_duration_since(*since) < FLOOR_WINDOW => {
                 *least = average.min(*least);
             }
             window => {
                 self.before = window.map(|(_, least)| least);
-                *window = Some((report.now, average));
+                *window = Some((now, average));
             }
         }
     }
+}
+
+/// How far the average of so many samples may be off by chance.
+pub(super) fn standard_error(deviation: Duration, samples: u32) -> Duration {
+    deviation.mul_f64(1.0 / f64::from(samples.max(1)).sqrt())
 }
 
 /// How much single packets differ in latency: moving averages, as those of RFC 6298.
@@ -93,6 +106,15 @@ pub(super) struct Spread {
 impl Spread {
     pub(super) fn deviation(&self) -> Duration {
         self.deviation
+    }
+
+    pub(super) fn average(&self) -> Duration {
+        self.average.unwrap_or_default()
+    }
+
+    /// What hardly any packet takes longer than.
+    pub(super) fn slowest(&self) -> Duration {
+        self.average().saturating_add(4 * self.deviation)
     }
 
     pub(super) fn on_sample(&mut self, latency: Duration) {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::super::AckSample;
+use super::{super::AckSample, model::standard_error};
 
 /// What happened between sending something and hearing that it arrived.
 #[derive(Clone, Copy, Debug)]
@@ -69,7 +69,7 @@ impl Round {
             acked: self.acked,
             lost: self.lost,
             latency: self.latency / self.samples.max(1),
-            error: deviation.mul_f64(2.0 / f64::from(self.samples.max(1)).sqrt()),
+            error: standard_error(deviation, self.samples) * 2,
             app_limited: self.app_limited,
         };
         *self = Self::new(ack.now);
