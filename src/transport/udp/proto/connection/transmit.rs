@@ -119,6 +119,8 @@ impl Connection {
         let paced = self.paced_until.is_none();
         if paced {
             self.unpaced = 0;
+        } else if !Class::ALL.into_iter().any(|class| self.is_waiting_to_send(class)) {
+            self.pacer.on_idle();
         }
         self.thin_paced_until = self.pace_thin();
         let needed = in_flight + u64::from(mtu);

@@ -13,8 +13,12 @@ const fn max_window(class: Class) -> u64 {
     }
 }
 
-/// Round trips. Credit is renewed by halves, so a sender that waits for nothing else empties a window in less
-/// than three where nothing is lost. Where a third is, a message of many packets takes five more until its
+/// Credit is renewed by halves of the window, and by no more than this: a wide window is there for the holes
+/// that losses leave, and half of it would be out of use.
+const MAX_RENEWAL: u64 = 512 << 10;
+
+/// Round trips. Credit is renewed by halves at most, so a sender that waits for nothing else empties a window in
+/// less than three where nothing is lost. Where a third is, a message of many packets takes five more until its
 /// last one got through, and those behind it wait.
 const TUNE_ROUNDS: u32 = 16;
 
@@ -144,10 +148,10 @@ impl ReceiveCredit {
         self.granted.saturating_sub(self.consumed)
     }
 
-    /// The limit to tell now, if it is half a window beyond the last one. `reserve` is the charge of the
+    /// The limit to tell now, if it is far enough beyond the last one. `reserve` is the charge of the
     /// large message that must be able to arrive whatever else waits.
     pub(super) fn due(&mut self, reserve: u64, now: Instant, srtt: Duration) -> Option<u64> {
-        if self.limit(reserve).saturating_sub(self.granted) < self.window / 2 {
+        if self.limit(reserve).saturating_sub(self.granted) < (self.window / 2).min(MAX_RENEWAL) {
             return None;
         }
         self.tune(now, srtt);

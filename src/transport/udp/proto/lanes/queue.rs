@@ -15,11 +15,12 @@ use super::{
 };
 use crate::transport::{Class, MAX_MESSAGE_BYTES, udp::proto::sent::PieceRef};
 
-/// Bytes that may wait in a class, charge included.
+/// Bytes that may wait in a class, charge included: for bulk more than the credit of the other side, or holes that
+/// wait to be filled would leave nothing else to send.
 const fn max_queued(class: Class) -> usize {
     match class {
         Class::Control | Class::Thin => 256 << 10,
-        Class::Bulk => 8 << 20,
+        Class::Bulk => 12 << 20,
     }
 }
 

@@ -346,7 +346,7 @@ impl Bbr {
     }
 
     fn start_up(&mut self, report: &Report, queue: Duration, best: f64, stale: u8, queued: u8) {
-        self.bandwidth.on_round(report);
+        self.bandwidth.on_growth(report);
         let grew = report.rate >= FULL_GROWTH * best;
         let stale = if grew || report.app_limited { 0 } else { stale.saturating_add(1) };
         let has_queue = queue > self.queue_limit(4, Duration::from_millis(5));
@@ -441,7 +441,9 @@ impl Bbr {
 
     /// How much less to send while a queue stands, as a share.
     fn relief(&self, queue: Duration) -> f64 {
-        let excess = queue.saturating_sub(self.queue_limit(16, Duration::ZERO) + Duration::from_millis(1));
+        // Less is nobody's delay where single packets differ by more.
+        let slack = self.queue_limit(16, Duration::ZERO) + Duration::from_millis(1);
+        let excess = queue.saturating_sub(slack + self.spread.deviation() / 4);
         let floor = self.floor().as_secs_f64().max(0.001);
         (excess.as_secs_f64() / floor).min(MAX_RELIEF)
     }

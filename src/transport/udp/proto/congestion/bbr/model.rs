@@ -23,6 +23,8 @@ pub(super) const MAX_BASELINE: f64 = 0.35;
 pub(super) struct Bandwidth {
     before: f64,
     now: f64,
+    /// In the round before.
+    last: f64,
 }
 
 impl Bandwidth {
@@ -31,9 +33,20 @@ impl Bandwidth {
         self.before.max(self.now)
     }
 
-    pub(super) fn on_round(&mut self, report: &Report) {
+    /// A round of a flow that doubles in each.
+    pub(super) fn on_growth(&mut self, report: &Report) {
         if !report.app_limited || report.rate > self.get() {
             self.now = self.now.max(report.rate);
+        }
+    }
+
+    /// A round of a flow that is what it was. Two are looked at together: what comes a little early in one is
+    /// missing in the next, and the most of many rounds would be more than the path ever carries.
+    pub(super) fn on_round(&mut self, report: &Report) {
+        let last = std::mem::replace(&mut self.last, report.rate);
+        let rate = if last > 0.0 { f64::midpoint(last, report.rate) } else { report.rate };
+        if !report.app_limited || rate > self.get() {
+            self.now = self.now.max(rate);
         }
     }
 
@@ -46,7 +59,7 @@ impl Bandwidth {
 
     /// What is known from now on is this.
     pub(super) fn set(&mut self, rate: f64) {
-        *self = Self { before: 0.0, now: rate };
+        *self = Self { before: 0.0, now: rate, last: 0.0 };
     }
 }
 
