@@ -319,10 +319,12 @@ impl Bbr {
         let overflows = queue > self.queue_limit(6, Duration::from_millis(3))
             && self.baseline.is_above(report, f64::from(self.mtu));
         self.overflowed |= overflows;
+        self.baseline.on_round(report, f64::from(self.mtu));
         let quiet = queue <= self.queue_limit(10, Duration::ZERO) + Duration::from_millis(2);
         match self.phase {
             Phase::Startup { best, stale, queued } => {
-                if quiet && report.rate >= FULL_GROWTH * best {
+                let is_empty = queue <= self.queue_limit(20, Duration::ZERO) + Duration::from_millis(1);
+                if is_empty && report.rate >= FULL_GROWTH * best {
                     self.baseline.on_quiet_round(report, f64::from(self.mtu));
                 }
                 self.start_up(report, queue, best, stale, queued);

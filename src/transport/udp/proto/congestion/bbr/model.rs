@@ -16,7 +16,17 @@ const BASELINE_PACKETS: f64 = 2_000.0;
 const BASELINE_LEAST: f64 = 100.0;
 
 /// The most loss that is taken for the path's nature rather than for congestion.
-pub(super) const MAX_BASELINE: f64 = 0.35;
+const MAX_BASELINE: f64 = 0.35;
+
+/// The loss that a round may have beyond the path's own (`LossThresh` of BBR).
+const LOSS_THRESHOLD: f64 = 0.02;
+
+/// Loss whose chance variation is always allowed for.
+const MIN_SPREAD_LOSS: f64 = 0.005;
+
+/// How much more loss varies than it would if each packet was lost by itself. Of bursts in which one loss follows
+/// another with the chance `r`, and `p` of all are lost, it is about `(1 + r) / (1 - r)` where `p` is small.
+const BURSTINESS: f64 = 8.0;
 
 /// The most that arrived a second, in the cycle of probing before this one and in this one.
 #[derive(Clone, Copy, Debug, Default)]
@@ -164,28 +174,35 @@ impl Baseline {
         }
     }
 
+    /// Any round: whatever queue stood in it, a path loses no more by itself than it did then. What was thought
+    /// before counts no more than this one round, where chance does not explain that.
+    pub(super) fn on_round(&mut self, report: &Report, mtu: f64) {
+        let (base, packets) = (self.get(), packets_of(report, mtu));
+        if report.loss() + spread(base, packets) < base {
+            (self.sent, self.lost) = (packets, base * packets);
+            self.on_quiet_round(report, mtu);
+        }
+    }
+
     /// Whether a round lost anything that the path by itself would hardly have.
     pub(super) fn is_above(&self, report: &Report, mtu: f64) -> bool {
-        let packets = (report.sent() as f64 / mtu).max(1.0);
-        let spread = (self.get() * (1.0 - self.get()) * BURSTINESS / packets).sqrt();
-        report.loss() > self.get() + 3.0 * spread
+        let base = self.get();
+        report.loss() > base + spread(base, packets_of(report, mtu))
     }
 
     /// Whether a round lost more than the path does anyway, chance and bursts considered.
     pub(super) fn is_exceeded(&self, report: &Report, mtu: f64) -> bool {
         let base = self.get();
-        let packets = (report.sent() as f64 / mtu).max(1.0);
-        let likely = base.max(MIN_SPREAD_LOSS);
-        let spread = (likely * (1.0 - likely) * BURSTINESS / packets).sqrt();
-        report.loss() > base + LOSS_THRESHOLD + 3.0 * spread
+        let spread = spread(base.max(MIN_SPREAD_LOSS), packets_of(report, mtu));
+        report.loss() > base + LOSS_THRESHOLD + spread
     }
 }
 
-/// The loss that a round may have beyond the path's own (`LossThresh` of BBR).
-const LOSS_THRESHOLD: f64 = 0.02;
+fn packets_of(report: &Report, mtu: f64) -> f64 {
+    (report.sent() as f64 / mtu).max(1.0)
+}
 
-/// Loss whose chance variation is always allowed for.
-const MIN_SPREAD_LOSS: f64 = 0.005;
-
-/// How much more loss varies than it would if each packet was lost by itself: for bursts of three.
-const BURSTINESS: f64 = 4.0;
+/// How far the loss of so many packets is from that of all by chance: three standard deviations.
+fn spread(loss: f64, packets: f64) -> f64 {
+    3.0 * (loss * (1.0 - loss) * BURSTINESS / packets).sqrt()
+}
