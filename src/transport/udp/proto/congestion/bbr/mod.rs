@@ -86,6 +86,8 @@ pub(super) struct Bbr {
     overflowed: bool,
     /// How often that was while this side sent no more than had arrived, since it last looked for more.
     overflows: u8,
+    /// Bytes lost when it last seemed so, until it is known whether they only came late.
+    doubtful: Option<u64>,
     /// Cycles of probing so far.
     cycles: u32,
 }
@@ -132,6 +134,7 @@ impl Bbr {
             cut_off: false,
             overflowed: false,
             overflows: 0,
+            doubtful: None,
             cycles: 0,
         }
     }
@@ -184,7 +187,9 @@ impl Controller for Bbr {
         if let Some(round) = &mut self.round {
             round.on_spurious(u64::from(self.mtu));
         }
-        self.cohorts.on_sample(sent, now.saturating_duration_since(sent));
+        let latency = now.saturating_duration_since(sent);
+        self.spread.on_sample(latency);
+        self.cohorts.on_sample(sent, latency);
         if let Some(rival) = &mut self.rival {
             rival.on_spurious(now, sent);
         }
@@ -311,8 +316,9 @@ impl Bbr {
     fn on_round(&mut self, report: &Report) {
         let hold = self.rival.as_ref().is_some_and(|rival| rival.is_believed(report.now));
         self.floor.on_round(report);
-        let slowest = self.spread.slowest();
-        while let Some(average) = self.cohorts.take(report.now, slowest) {
+        self.spread.on_round();
+        let longest = self.spread.longest();
+        while let Some(average) = self.cohorts.take(report.now, longest) {
             self.floor.on_average(average, self.spread.deviation(), report.now, hold);
         }
         let queue = self.queue(report);
@@ -413,8 +419,10 @@ impl Bbr {
         if report.app_limited {
             return;
         }
-        self.overflows = if overflows { self.overflows.saturating_add(1) } else { self.overflows };
-        if overflows && self.overflows >= OVERFLOWS {
+        let doubtful = std::mem::replace(&mut self.doubtful, overflows.then_some(report.lost));
+        let overflowed = doubtful.is_some_and(|lost| report.spurious < lost / 2);
+        self.overflows = self.overflows.saturating_add(u8::from(overflowed));
+        if overflowed && self.overflows >= OVERFLOWS {
             let window = BETA * report.rate * report.latency.as_secs_f64();
             self.rival = Some(Box::new(Rival::new(report.now, self.mtu, window, report.rate)));
             return;

@@ -124,6 +124,7 @@ pub(super) fn standard_error(deviation: Duration, samples: u32) -> Duration {
 pub(super) struct Spread {
     average: Option<Duration>,
     deviation: Duration,
+    longest: Duration,
 }
 
 impl Spread {
@@ -131,16 +132,18 @@ impl Spread {
         self.deviation
     }
 
-    pub(super) fn average(&self) -> Duration {
-        self.average.unwrap_or_default()
+    /// What hardly any packet takes longer than: the most of late. Averages would not do, as late packets are
+    /// the last to be counted.
+    pub(super) fn longest(&self) -> Duration {
+        self.longest
     }
 
-    /// What hardly any packet takes longer than.
-    pub(super) fn slowest(&self) -> Duration {
-        self.average().saturating_add(4 * self.deviation)
+    pub(super) fn on_round(&mut self) {
+        self.longest = self.longest * 15 / 16;
     }
 
     pub(super) fn on_sample(&mut self, latency: Duration) {
+        self.longest = self.longest.max(latency);
         let Some(average) = self.average else {
             (self.average, self.deviation) = (Some(latency), latency / 2);
             return;

@@ -15,8 +15,9 @@ const CHECK_EVERY: [Duration; 2] = [Duration::from_secs(3), Duration::from_secs(
 /// The same in rounds, where those are long.
 const CHECK_ROUNDS: u32 = 20;
 
-/// Rounds without a queue after which there is no rival.
+/// Rounds without a queue after which there is no rival, and how many of them a round with one undoes.
 const QUIET_ROUNDS: u32 = 8;
+const QUEUED_ROUND: u32 = 2;
 
 /// For how long what the path took before the rival came is held to be true. It may have another route now.
 const BELIEF: Duration = Duration::from_secs(60);
@@ -35,7 +36,7 @@ pub(super) struct Rival {
     then: (f64, f64),
     /// Bytes a second of late.
     rate: f64,
-    /// Rounds without a queue, of late.
+    /// Rounds without a queue, of late, less those with one.
     quiet: u32,
     /// Bytes that may be lost without being a sign of congestion.
     allowance: f64,
@@ -103,7 +104,7 @@ impl Rival {
 
     /// `quiet`: no queue stands.
     pub(super) fn on_round(&mut self, report: &Report, quiet: bool) {
-        self.quiet = if quiet { self.quiet.saturating_add(1) } else { 0 };
+        self.quiet = if quiet { self.quiet.saturating_add(1) } else { self.quiet.saturating_sub(QUEUED_ROUND) };
         if !report.app_limited {
             self.rate += (report.rate - self.rate) / 4.0;
         }

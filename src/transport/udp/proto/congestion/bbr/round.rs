@@ -12,6 +12,8 @@ pub(super) struct Round {
     acked: u64,
     /// Bytes found lost.
     lost: u64,
+    /// Bytes found lost before that came after all.
+    spurious: u64,
     /// Latencies that were measured, and their sum.
     samples: u32,
     latency: Duration,
@@ -28,6 +30,8 @@ pub(super) struct Report {
     pub(super) rate: f64,
     pub(super) acked: u64,
     pub(super) lost: u64,
+    /// Bytes that counted as lost, in this round or before, and came.
+    pub(super) spurious: u64,
     /// From sending to acknowledgement, on average.
     pub(super) latency: Duration,
     /// How far that may be off by chance: twice its standard error.
@@ -37,7 +41,15 @@ pub(super) struct Report {
 
 impl Round {
     pub(super) fn new(now: Instant) -> Self {
-        Self { started: now, acked: 0, lost: 0, samples: 0, latency: Duration::ZERO, app_limited: false }
+        Self {
+            started: now,
+            acked: 0,
+            lost: 0,
+            spurious: 0,
+            samples: 0,
+            latency: Duration::ZERO,
+            app_limited: false,
+        }
     }
 
     pub(super) fn on_lost(&mut self, bytes: u64) {
@@ -46,6 +58,7 @@ impl Round {
 
     pub(super) fn on_spurious(&mut self, bytes: u64) {
         self.lost = self.lost.saturating_sub(bytes);
+        self.spurious = self.spurious.saturating_add(bytes);
     }
 
     /// Takes an acknowledgement, and hands out the round if it ends one: when something arrived that was
@@ -68,6 +81,7 @@ impl Round {
             rate: self.acked as f64 / elapsed.as_secs_f64(),
             acked: self.acked,
             lost: self.lost,
+            spurious: self.spurious,
             latency: self.latency / self.samples.max(1),
             error: standard_error(deviation, self.samples) * 2,
             app_limited: self.app_limited,
