@@ -459,7 +459,7 @@ impl Bbr {
     }
 
     fn probe(&mut self, report: &Report, queue: Duration, best: f64, rounds: u8) {
-        self.bandwidth.on_round(report);
+        self.bandwidth.on_probe(report);
         let exceeded = self.baseline.is_exceeded(report, f64::from(self.mtu));
         let queued = queue > self.queue_limit(4, Duration::from_millis(5));
         let grew = report.rate >= PROBE_GROWTH * best;

@@ -9,6 +9,9 @@ use super::{cohorts::Average, round::Report};
 /// of BBR is 10 s).
 const FLOOR_WINDOW: Duration = Duration::from_secs(10);
 
+/// The weight of a round in the average rate.
+const NEW: f64 = 0.25;
+
 /// Bytes of packets, at most, that the baseline of loss is averaged over.
 const BASELINE_PACKETS: f64 = 2_000.0;
 
@@ -35,6 +38,8 @@ pub(super) struct Bandwidth {
     now: f64,
     /// In the round before.
     last: f64,
+    /// In the last few.
+    average: f64,
 }
 
 impl Bandwidth {
@@ -50,14 +55,30 @@ impl Bandwidth {
         }
     }
 
-    /// A round of a flow that is what it was. Two are looked at together: what comes a little early in one is
-    /// missing in the next, and the most of many rounds would be more than the path ever carries.
-    pub(super) fn on_round(&mut self, report: &Report) {
-        let last = std::mem::replace(&mut self.last, report.rate);
+    /// A round of a flow that looks for more: two are looked at together, as what comes a little early in one is
+    /// missing in the next.
+    pub(super) fn on_probe(&mut self, report: &Report) {
+        let last = self.last;
+        self.average(report);
         let rate = if last > 0.0 { f64::midpoint(last, report.rate) } else { report.rate };
         if !report.app_limited || rate > self.get() {
             self.now = self.now.max(rate);
         }
+    }
+
+    /// A round of a flow that is what it was. The average counts: the most of many rounds would be more than the
+    /// path ever carries.
+    pub(super) fn on_round(&mut self, report: &Report) {
+        self.average(report);
+        if !report.app_limited || self.average > self.get() {
+            self.now = self.now.max(self.average);
+        }
+    }
+
+    fn average(&mut self, report: &Report) {
+        let before = if self.average > 0.0 { self.average } else { report.rate };
+        self.average = before + (report.rate - before) * NEW;
+        self.last = report.rate;
     }
 
     /// A cycle is over.
@@ -69,7 +90,7 @@ impl Bandwidth {
 
     /// What is known from now on is this.
     pub(super) fn set(&mut self, rate: f64) {
-        *self = Self { before: 0.0, now: rate, last: 0.0 };
+        *self = Self { before: 0.0, now: rate, last: 0.0, average: rate };
     }
 }
 
