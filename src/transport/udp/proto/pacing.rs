@@ -19,7 +19,7 @@ const MAX_QUANTUM_PACKETS: u64 = 64;
 const INITIAL_PACKETS: u64 = 10;
 
 /// How late the timer of a wait may be without lowering the rate. A busy machine lets others run for as long.
-const MAX_LATENESS: Duration = Duration::from_millis(20);
+const MAX_LATENESS: Duration = Duration::from_millis(8);
 
 /// Credit of one byte. Credit counts byte-nanoseconds, in which a rate in bytes a second times a time in
 /// nanoseconds is exact, so no rounding adds up.

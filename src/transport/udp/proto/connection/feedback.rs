@@ -14,7 +14,7 @@ use crate::transport::{
         congestion::{AckSample, LossSample, RttView},
         loss::{Outcome, Spurious},
         sent::{Carried, SentPacket},
-        thin::Conditions,
+        thin::{Conditions, LossView},
     },
 };
 
@@ -155,6 +155,7 @@ impl Connection {
     fn packets_lost(&mut self, space: Space, outcome: &Outcome) {
         let (mut bytes, mut newest) = (0, None);
         let mut flight = LostFlight::default();
+        let before = self.estimate.view();
         for packet in &outcome.lost {
             self.stats.packets_lost += 1;
             if packet.probe_mtu {
@@ -177,7 +178,7 @@ impl Connection {
                 self.frame_lost(space, *carried);
             }
         }
-        self.suspect_black_hole(&flight);
+        self.suspect_black_hole(&flight, before);
         let now = self.clock;
         if let Some(sent) = newest {
             let persistent = outcome.persistent_congestion;
@@ -222,11 +223,11 @@ impl Connection {
         }
     }
 
-    fn suspect_black_hole(&mut self, flight: &LostFlight) {
+    fn suspect_black_hole(&mut self, flight: &LostFlight, before: LossView) {
         let Some((smallest, oldest)) = flight.found else { return };
         let now = self.clock;
-        // Two in three at most, or no flight would be long enough.
-        let loss = self.estimate.p_hat().min(0.66);
+        // One lost packet makes the next more likely. Two in three at most, or no flight would be long enough.
+        let loss = before.p_hat.max(before.q).min(0.66);
         let least = (UNLIKELY.ln() / loss.ln()).max(LOST_BY_CHANCE) as usize;
         let by_chance = flight.packets < least;
         if self.mtu.on_lost(smallest, flight.packets, least, now)

@@ -35,11 +35,12 @@ const STARTUP_WINDOW: f64 = 3.0;
 /// What of that product stays in flight to empty the queue.
 const DRAINED: f64 = 0.9;
 
-/// How much faster than what arrives this side sends, to look whether more would arrive.
-const PROBE_GAIN: f64 = 1.25;
+/// How much faster than what arrives this side sends, to look whether more would arrive. BBR has 1.25, and chat
+/// beside a file would wait in a quarter of a round trip of queue.
+const PROBE_GAIN: f64 = 1.15;
 
 /// Growth of the rate in a round of probing that makes it go on.
-const PROBE_GROWTH: f64 = 1.1;
+const PROBE_GROWTH: f64 = 1.06;
 
 /// The window otherwise: acknowledgements that come in bunches must not stop the flow (`cwnd_gain`).
 const CRUISE_WINDOW: f64 = 2.0;
@@ -51,6 +52,9 @@ const CRUISE_GAIN: f64 = 0.99;
 /// How much slower at most while a queue stands: what arrives in a round is a little more or less by chance,
 /// and the most of many rounds is too much.
 const MAX_RELIEF: f64 = 0.25;
+
+/// The longest queue that is left alone.
+const MAX_SLACK: Duration = Duration::from_millis(3);
 
 /// The time from one probe to the next; up to half as much again by chance, so that flows do not probe
 /// together (`2..3 s` in BBR).
@@ -452,7 +456,7 @@ impl Bbr {
     /// How much less to send while a queue stands, as a share.
     fn relief(&self, queue: Duration) -> f64 {
         // Less is nobody's delay where single packets differ by more.
-        let slack = self.queue_limit(16, Duration::ZERO) + Duration::from_millis(1);
+        let slack = self.queue_limit(16, Duration::ZERO).min(MAX_SLACK) + Duration::from_millis(1);
         let excess = queue.saturating_sub(slack + self.spread.deviation() / 4);
         let floor = self.floor().as_secs_f64().max(0.001);
         (excess.as_secs_f64() / floor).min(MAX_RELIEF)
