@@ -92,7 +92,7 @@ impl Plan {
     pub(crate) fn new(column: &str, workload: Workload, link: &Link, counted: Duration) -> Self {
         let rtts = |times: f64| Duration::from_secs_f64(link.rtt_ms() * times / 1000.0);
         let least = Duration::from_secs(3);
-        let warm_up = least.max(rtts(if workload.has_bulk() { 20.0 } else { 5.0 }));
+        let warm_up = least.max(rtts(if workload.has_bulk() { 50.0 } else { 5.0 }));
         let bytes = 200;
         Self {
             column: column.to_owned(),

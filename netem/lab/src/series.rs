@@ -41,6 +41,9 @@ pub(crate) struct Series {
 /// Above the way's own delay, what only a disturbed machine adds to a datagram.
 const NOISE_MS: f64 = 10.0;
 
+/// Round trips that bulk is counted for at least.
+const BULK_ROUND_TRIPS: f64 = 100.0;
+
 /// How long datagrams probe before a workload that has no column of them.
 const PROBE: Duration = Duration::from_secs(3);
 
@@ -109,7 +112,8 @@ impl Series {
         let messages = if workload == Workload::Rooms { self.messages / 2 } else { self.messages };
         let enough = if per_second > 0.0 { f64::from(messages) / per_second } else { 0.0 };
         Duration::from_secs_f64(if plan.workload.has_bulk() {
-            self.seconds
+            // What is under way when the counting ends was sent and not delivered.
+            self.seconds.max(BULK_ROUND_TRIPS * link.rtt_ms() / 1000.0)
         } else {
             enough.min(6.0 * self.seconds)
         })
