@@ -4,20 +4,18 @@
 
 mod cohorts;
 mod model;
+mod path;
 mod rival;
 mod round;
 
 use std::time::{Duration, Instant};
 
 use self::{
-    cohorts::Cohorts,
-    model::{Bandwidth, Baseline, Floor, Spread},
+    path::{Path, Signs},
     rival::Rival,
     round::{Report, Round},
 };
-use super::{
-    AckSample, Controller, LossSample, RttView, epoch::BETA, initial_window, minimum_window, sane_mtu,
-};
+use super::{AckSample, Controller, LossSample, RttView, epoch::BETA, initial_window, minimum_window};
 use crate::transport::udp::proto::mtu::BASE_MTU;
 
 /// Growth of the rate in a round without which the path is thought full (`FullBWThresh` of BBR).
@@ -49,13 +47,6 @@ const CRUISE_WINDOW: f64 = 2.0;
 /// (`PacingMarginPercent`).
 const CRUISE_GAIN: f64 = 0.99;
 
-/// How much slower at most while a queue stands: what arrives in a round is a little more or less by chance,
-/// and the most of many rounds is too much.
-const MAX_RELIEF: f64 = 0.25;
-
-/// The longest queue that is left alone.
-const MAX_SLACK: Duration = Duration::from_millis(3);
-
 /// The time from one probe to the next; up to half as much again by chance, so that flows do not probe
 /// together (`2..3 s` in BBR).
 const CRUISE: Duration = Duration::from_secs(2);
@@ -69,20 +60,15 @@ const OVERFLOWS: u8 = 2;
 /// The BBR controller of one path.
 #[derive(Debug)]
 pub(super) struct Bbr {
-    mtu: u16,
+    path: Path,
     phase: Phase,
     /// Bytes that may be in flight; for Startup, the others compute theirs.
     window: f64,
     round: Option<Round>,
     /// Nothing is in flight: the next round begins with what is sent next.
     idle: bool,
-    bandwidth: Bandwidth,
-    /// What was known of it before a queue showed that it is less; 0: none did.
+    /// The rate before a queue showed that it is less; 0: none did.
     prior: f64,
-    floor: Floor,
-    cohorts: Cohorts,
-    spread: Spread,
-    baseline: Baseline,
     rival: Option<Box<Rival>>,
     /// Everything was lost for long: until something arrives, next to nothing is sent.
     cut_off: bool,
@@ -103,37 +89,23 @@ enum Phase {
     Startup { best: f64, stale: u8, queued: u8 },
     /// Lets the queue empty; then, for a round in which all of what arrives was sent afterwards.
     Down { empty: Option<Instant> },
-    /// Sends at the rate that arrives. Of a queue it takes away as much in a round as stands, as far as [`MAX_RELIEF`] has it.
+    /// Sends at the rate that arrives. Of a queue it takes away as much in a round as stands, but no more than a share.
     Cruise { until: Instant, relief: f64, long: Option<f64> },
     /// Looks whether more would arrive.
     Up { best: f64, full: bool, rounds: u8 },
 }
 
-/// What a round says of the queue.
-#[derive(Clone, Copy, Debug)]
-struct Signs {
-    /// None stands.
-    quiet: bool,
-    /// It overflows.
-    overflows: bool,
-}
-
 impl Bbr {
     /// A controller for a path that carries datagrams of `mtu` bytes.
     pub(super) fn new(mtu: u16) -> Self {
-        let mtu = sane_mtu(mtu);
+        let path = Path::new(mtu);
         Self {
-            mtu,
+            window: initial_window(path.mtu()) as f64,
+            path,
             phase: Phase::Startup { best: 0.0, stale: 0, queued: 0 },
-            window: initial_window(mtu) as f64,
             round: None,
             idle: true,
-            bandwidth: Bandwidth::default(),
             prior: 0.0,
-            floor: Floor::default(),
-            cohorts: Cohorts::default(),
-            spread: Spread::default(),
-            baseline: Baseline::default(),
             rival: None,
             cut_off: false,
             overflowed: false,
@@ -147,7 +119,7 @@ impl Bbr {
 impl Controller for Bbr {
     fn on_sent(&mut self, now: Instant, bytes: u64) {
         if self.idle || self.round.is_none() {
-            self.begin_round(now);
+            self.round = Some(self.path.begin_round(now));
             self.idle = false;
         }
         if let Some(rival) = &mut self.rival {
@@ -158,21 +130,14 @@ impl Controller for Bbr {
     fn on_ack(&mut self, ack: &AckSample) {
         self.cut_off = false;
         self.idle = ack.in_flight == 0;
-        let (baseline, mtu) = (self.baseline.get(), f64::from(self.mtu));
+        let (loss, mtu) = (self.path.loss(), f64::from(self.path.mtu()));
         if let Some(rival) = self.rival.as_mut().filter(|_| !matches!(self.phase, Phase::Down { .. })) {
-            rival.on_ack(ack, baseline, mtu);
+            rival.on_ack(ack, loss, mtu);
         }
         self.grow(ack);
         self.watch(ack);
-        if let Some(latency) = ack.latency {
-            self.spread.on_sample(latency);
-            self.cohorts.on_sample(ack.sent, latency);
-        }
-        let (floor, deviation) = (self.floor(), self.spread.deviation());
-        let least = floor.saturating_add((4 * deviation).min(floor));
-        let report = self.round.as_mut().and_then(|round| round.on_ack(ack, least, deviation));
+        let report = self.round.as_mut().and_then(|round| self.path.on_ack(ack, round));
         if let Some(report) = report {
-            self.cohorts.begin(ack.now);
             self.on_round(&report);
         }
     }
@@ -189,11 +154,9 @@ impl Controller for Bbr {
 
     fn on_spurious(&mut self, now: Instant, sent: Instant) {
         if let Some(round) = &mut self.round {
-            round.on_spurious(u64::from(self.mtu));
+            round.on_spurious(u64::from(self.path.mtu()));
         }
-        let latency = now.saturating_duration_since(sent);
-        self.spread.on_sample(latency);
-        self.cohorts.on_sample(sent, latency);
+        self.path.on_sample(sent, now.saturating_duration_since(sent));
         if let Some(rival) = &mut self.rival {
             rival.on_spurious(now, sent);
         }
@@ -212,22 +175,22 @@ impl Controller for Bbr {
     }
 
     fn on_mtu(&mut self, mtu: u16) {
-        self.mtu = sane_mtu(mtu);
+        self.path.set_mtu(mtu);
         if let Some(rival) = &mut self.rival {
             rival.on_mtu(mtu);
         }
     }
 
     fn window(&self) -> u64 {
-        let minimum = minimum_window(self.mtu);
+        let minimum = minimum_window(self.path.mtu());
         if self.cut_off {
             return minimum;
         }
         let window = match (&self.phase, &self.rival) {
             (Phase::Startup { .. }, _) => self.window,
-            (Phase::Down { .. }, _) => DRAINED * self.product(),
+            (Phase::Down { .. }, _) => DRAINED * self.path.product(),
             (_, Some(rival)) => rival.window(),
-            (Phase::Cruise { .. } | Phase::Up { .. }, None) => CRUISE_WINDOW * self.product(),
+            (Phase::Cruise { .. } | Phase::Up { .. }, None) => CRUISE_WINDOW * self.path.product(),
         };
         (window as u64).max(minimum)
     }
@@ -246,9 +209,9 @@ impl Controller for Bbr {
             (Phase::Cruise { relief, .. }, None) => CRUISE_GAIN - relief,
             (Phase::Up { .. }, None) => CRUISE_GAIN,
         };
-        let rate = gain * self.bandwidth.get() / (1.0 - self.baseline.get());
+        let rate = gain * self.path.bandwidth.get() / (1.0 - self.path.loss());
         // Whatever was measured, the least window may leave within a round trip.
-        let least = minimum_window(self.mtu) as f64 / rtt.smoothed.as_secs_f64();
+        let least = minimum_window(self.path.mtu()) as f64 / rtt.smoothed.as_secs_f64();
         Some(rate.max(least) as u64)
     }
 
@@ -262,55 +225,26 @@ impl Controller for Bbr {
 }
 
 impl Bbr {
-    /// Bytes in flight that fill the path and no queue, losses on the way counted.
-    fn product(&self) -> f64 {
-        self.product_at(self.bandwidth.get())
-    }
-
-    fn product_at(&self, rate: f64) -> f64 {
-        let floor = self.floor();
-        rate * floor.as_secs_f64() / (1.0 - self.baseline.get())
-    }
-
-    fn begin_round(&mut self, now: Instant) {
-        self.round = Some(Round::new(now));
-        self.cohorts.begin(now);
-    }
-
-    /// The latency without a queue.
-    fn floor(&self) -> Duration {
-        self.floor.get().unwrap_or_default()
-    }
-
-    /// The longest queue that probing may make, and that is taken for none of others.
-    fn queue_limit(&self, share: u32, least: Duration) -> Duration {
-        (self.floor() / share).max(least)
-    }
-
-    fn queue(&self, report: &Report) -> Duration {
-        let floor = self.floor();
-        report.latency.saturating_sub(floor.saturating_add(report.error))
-    }
-
     /// Startup doubles the window in a round, as slow start does, whatever is lost meanwhile.
     fn grow(&mut self, ack: &AckSample) {
         if ack.app_limited || !self.in_slow_start() {
             return;
         }
-        let known = STARTUP_WINDOW * self.product();
-        let limit = if known > 0.0 { known.max(initial_window(self.mtu) as f64) } else { f64::INFINITY };
+        let known = STARTUP_WINDOW * self.path.product();
+        let limit =
+            if known > 0.0 { known.max(initial_window(self.path.mtu()) as f64) } else { f64::INFINITY };
         self.window = (self.window + ack.bytes as f64).min(limit.max(self.window));
     }
 
     /// What the number of bytes in flight says.
     fn watch(&mut self, ack: &AckSample) {
-        let product = self.product();
+        let product = self.path.product();
         let in_flight = ack.in_flight as f64;
-        let least = minimum_window(self.mtu) as f64;
+        let least = minimum_window(self.path.mtu()) as f64;
         match &mut self.phase {
             Phase::Down { empty: empty @ None } if in_flight <= (DRAINED * product).max(least) => {
                 *empty = Some(ack.now);
-                self.begin_round(ack.now);
+                self.round = Some(self.path.begin_round(ack.now));
             }
             Phase::Up { full, .. } if in_flight >= PROBE_GAIN * product => *full = true,
             _ => {}
@@ -319,52 +253,31 @@ impl Bbr {
 
     fn on_round(&mut self, report: &Report) {
         let hold = self.rival.as_ref().is_some_and(|rival| rival.is_believed(report.now));
-        self.floor.on_round(report);
-        self.spread.on_round();
-        let longest = self.spread.longest();
-        while let Some(average) = self.cohorts.take(report.now, longest) {
-            self.floor.on_average(average, self.spread.deviation(), report.now, hold);
-        }
-        let queue = self.queue(report);
-        let overflows = queue > self.queue_limit(6, Duration::from_millis(3))
-            && self.baseline.is_above(report, f64::from(self.mtu));
-        self.overflowed |= overflows;
-        self.baseline.on_round(report, f64::from(self.mtu));
-        let quiet = queue <= self.queue_limit(10, Duration::ZERO) + Duration::from_millis(2);
+        let signs = self.path.on_round(report, hold);
+        self.overflowed |= signs.overflows;
         match self.phase {
-            Phase::Startup { best, stale, queued } => {
-                let is_empty = queue <= self.queue_limit(20, Duration::ZERO) + Duration::from_millis(1);
-                if is_empty && report.rate >= FULL_GROWTH * best {
-                    self.baseline.on_quiet_round(report, f64::from(self.mtu));
-                }
-                self.start_up(report, queue, best, stale, queued);
-            }
+            Phase::Startup { best, stale, queued } => self.start_up(report, signs, best, stale, queued),
             Phase::Down { empty } => {
                 if empty.is_some_and(|empty| report.started > empty) {
-                    if quiet {
-                        self.baseline.on_quiet_round(report, f64::from(self.mtu));
-                    }
-                    self.emptied(report, queue);
+                    self.emptied(report, signs);
                 }
             }
-            Phase::Cruise { until, long, .. } => {
-                if quiet {
-                    self.baseline.on_quiet_round(report, f64::from(self.mtu));
-                }
-                self.cruise(report, queue, (until, long), Signs { quiet, overflows });
-            }
-            Phase::Up { best, rounds, .. } => self.probe(report, queue, best, rounds),
+            Phase::Cruise { until, long, .. } => self.cruise(report, signs, until, long),
+            Phase::Up { best, rounds, .. } => self.probe(report, signs, best, rounds),
         }
     }
 
-    fn start_up(&mut self, report: &Report, queue: Duration, best: f64, stale: u8, queued: u8) {
-        self.bandwidth.on_growth(report);
+    fn start_up(&mut self, report: &Report, signs: Signs, best: f64, stale: u8, queued: u8) {
+        self.path.bandwidth.on_growth(report);
         let grew = report.rate >= FULL_GROWTH * best;
+        if signs.empty && grew {
+            self.path.on_quiet_round(report);
+        }
         let stale = if grew || report.app_limited { 0 } else { stale.saturating_add(1) };
-        let has_queue = queue > self.queue_limit(4, Duration::from_millis(5));
-        let is_long = queue > self.queue_limit(2, Duration::from_millis(10));
+        let has_queue = signs.queue > self.path.queue_limit(4, Duration::from_millis(5));
+        let is_long = signs.queue > self.path.queue_limit(2, Duration::from_millis(10));
         let queued = if has_queue { queued.saturating_add(1 + u8::from(is_long)) } else { 0 };
-        let overflows = has_queue && self.baseline.is_exceeded(report, f64::from(self.mtu));
+        let overflows = has_queue && self.path.is_exceeded(report);
         let best = if grew { report.rate } else { best };
         self.phase = Phase::Startup { best, stale, queued };
         if stale >= FULL_ROUNDS || queued >= QUEUE_ROUNDS || overflows {
@@ -373,30 +286,34 @@ impl Bbr {
     }
 
     /// The queue is empty, as far as it was this side's.
-    fn emptied(&mut self, report: &Report, queue: Duration) {
+    fn emptied(&mut self, report: &Report, signs: Signs) {
+        if signs.quiet {
+            self.path.on_quiet_round(report);
+        }
         // With less than the least window in the path all of the queue may be ours.
-        let product = self.product().max(self.product_at(self.prior));
-        let could_empty = DRAINED * product > minimum_window(self.mtu) as f64;
+        let product = self.path.product().max(self.path.product_at(self.prior));
+        let could_empty = DRAINED * product > minimum_window(self.path.mtu()) as f64;
         let share = if std::mem::take(&mut self.overflowed) { 6 } else { 2 };
-        let is_others = could_empty && queue > self.queue_limit(share, Duration::from_millis(20) / share);
+        let limit = self.path.queue_limit(share, Duration::from_millis(20) / share);
+        let is_others = could_empty && signs.queue > limit;
         match &mut self.rival {
             Some(rival) if is_others => rival.on_checked(report.now),
             Some(rival) => {
                 let rate = rival.rate();
-                self.bandwidth.set(rate);
+                self.path.bandwidth.set(rate);
                 self.rival = None;
             }
             None if is_others => {
                 // It may as well be another route: then what arrived before will again.
-                let rate = self.bandwidth.get().max(self.prior);
+                let rate = self.path.bandwidth.get().max(self.prior);
                 let window = rate * report.latency.as_secs_f64();
-                self.rival = Some(Box::new(Rival::new(report.now, self.mtu, window, rate)));
+                self.rival = Some(Box::new(Rival::new(report.now, self.path.mtu(), window, rate)));
             }
             None => {}
         }
         self.prior = 0.0;
         self.cycles = self.cycles.wrapping_add(1);
-        self.bandwidth.advance();
+        self.path.bandwidth.advance();
         // A spread that every flow has another of: the bits of its own measurement.
         let spread =
             f64::from((report.rate.to_bits() as u32) ^ self.cycles.rotate_left(16)) / f64::from(u32::MAX);
@@ -405,69 +322,69 @@ impl Bbr {
         self.phase = Phase::Cruise { until, relief: 0.0, long: None };
     }
 
-    fn cruise(&mut self, report: &Report, queue: Duration, since: (Instant, Option<f64>), signs: Signs) {
-        let (until, long) = since;
-        let Signs { quiet, overflows } = signs;
-        if let Some(rival) = &mut self.rival {
-            rival.on_round(report, quiet);
-            if rival.is_gone() {
-                self.bandwidth.set(report.rate);
-                self.rival = None;
-            } else if rival.wants_check(report) {
-                self.bandwidth.set(rival.rate());
-                self.drain();
-            }
+    fn cruise(&mut self, report: &Report, signs: Signs, until: Instant, long: Option<f64>) {
+        if signs.quiet {
+            self.path.on_quiet_round(report);
+        }
+        if self.rival.is_some() {
+            self.follow_rival(report, signs);
             return;
         }
-        self.bandwidth.on_round(report);
+        self.path.bandwidth.on_round(report);
         if report.app_limited {
             return;
         }
-        let doubtful = std::mem::replace(&mut self.doubtful, overflows.then_some(report.lost));
-        let overflowed = doubtful.is_some_and(|lost| report.spurious < lost / 2);
-        self.overflows = self.overflows.saturating_add(u8::from(overflowed));
-        if overflowed && self.overflows >= OVERFLOWS {
+        if self.has_overflowed(report, signs) && self.overflows >= OVERFLOWS {
             let window = BETA * report.rate * report.latency.as_secs_f64();
-            self.rival = Some(Box::new(Rival::new(report.now, self.mtu, window, report.rate)));
+            self.rival = Some(Box::new(Rival::new(report.now, self.path.mtu(), window, report.rate)));
             return;
         }
-        let exceeded = overflows || self.baseline.is_exceeded(report, f64::from(self.mtu));
-        if exceeded || queue > self.queue_limit(2, Duration::from_millis(10)) {
+        let relief = self.path.relief(signs.queue);
+        let exceeded = signs.overflows || self.path.is_exceeded(report);
+        if exceeded || signs.queue > self.path.queue_limit(2, Duration::from_millis(10)) {
             // A radio that slept looks like this for one round.
             let Some(before) = long else {
-                self.phase = Phase::Cruise { until, relief: self.relief(queue), long: Some(report.rate) };
+                self.phase = Phase::Cruise { until, relief, long: Some(report.rate) };
                 return;
             };
             // All of what the path has for us arrived, and more was sent.
-            self.prior = self.bandwidth.get();
-            self.bandwidth.set(report.rate.max(before));
+            self.prior = self.path.bandwidth.get();
+            self.path.bandwidth.set(report.rate.max(before));
             self.drain();
-            return;
-        }
-        if report.now >= until {
-            let best = self.bandwidth.get();
+        } else if report.now >= until {
+            let best = self.path.bandwidth.get();
             self.phase = Phase::Up { best, full: false, rounds: 0 };
             self.overflows = 0;
         } else {
-            self.phase = Phase::Cruise { until, relief: self.relief(queue), long: None };
+            self.phase = Phase::Cruise { until, relief, long: None };
         }
     }
 
-    /// How much less to send while a queue stands, as a share.
-    fn relief(&self, queue: Duration) -> f64 {
-        // Less is nobody's delay where single packets differ by more.
-        let slack = self.queue_limit(16, Duration::ZERO).min(MAX_SLACK) + Duration::from_millis(1);
-        let excess = queue.saturating_sub(slack + self.spread.deviation() / 4);
-        let floor = self.floor().as_secs_f64().max(0.001);
-        (excess.as_secs_f64() / floor).min(MAX_RELIEF)
+    fn follow_rival(&mut self, report: &Report, signs: Signs) {
+        let Some(rival) = &mut self.rival else { return };
+        rival.on_round(report, signs.quiet);
+        if rival.is_gone() {
+            self.path.bandwidth.set(report.rate);
+            self.rival = None;
+        } else if rival.wants_check(report) {
+            self.path.bandwidth.set(rival.rate());
+            self.drain();
+        }
     }
 
-    fn probe(&mut self, report: &Report, queue: Duration, best: f64, rounds: u8) {
-        self.bandwidth.on_probe(report);
-        let exceeded = self.baseline.is_exceeded(report, f64::from(self.mtu));
-        let queued = queue > self.queue_limit(4, Duration::from_millis(5));
+    /// Whether the queue overflowed a round ago: what was lost then had the time since to come late.
+    fn has_overflowed(&mut self, report: &Report, signs: Signs) -> bool {
+        let doubtful = std::mem::replace(&mut self.doubtful, signs.overflows.then_some(report.lost));
+        let overflowed = doubtful.is_some_and(|lost| report.spurious < lost / 2);
+        self.overflows = self.overflows.saturating_add(u8::from(overflowed));
+        overflowed
+    }
+
+    fn probe(&mut self, report: &Report, signs: Signs, best: f64, rounds: u8) {
+        self.path.bandwidth.on_probe(report);
+        let queued = signs.queue > self.path.queue_limit(4, Duration::from_millis(5));
         let grew = report.rate >= PROBE_GROWTH * best;
-        if exceeded || queued || report.app_limited || (rounds >= 2 && !grew) {
+        if self.path.is_exceeded(report) || queued || report.app_limited || (rounds >= 2 && !grew) {
             self.drain();
             return;
         }

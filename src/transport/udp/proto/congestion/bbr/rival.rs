@@ -104,7 +104,8 @@ impl Rival {
 
     /// `quiet`: no queue stands.
     pub(super) fn on_round(&mut self, report: &Report, quiet: bool) {
-        self.quiet = if quiet { self.quiet.saturating_add(1) } else { self.quiet.saturating_sub(QUEUED_ROUND) };
+        self.quiet =
+            if quiet { self.quiet.saturating_add(1) } else { self.quiet.saturating_sub(QUEUED_ROUND) };
         if !report.app_limited {
             self.rate += (report.rate - self.rate) / 4.0;
         }
