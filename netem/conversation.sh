@@ -8,6 +8,9 @@
 #   message TIME NAME NUMBER TIME   a line; the first time is when it was heard
 #   EVENT TIME {...}                anything else
 
+# shellcheck source-path=SCRIPTDIR source=time.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/time.sh"
+
 readonly people=(ann ben cat dan eve fay gus hal)
 readonly port=4224
 # Seconds that who has no more to say waits for its lines to be taken. Over TCP at
@@ -18,29 +21,12 @@ read -ra addresses <<<"$NETEM_ADDRS"
 
 speakers=() heard=() mouths=() said=0 server=
 
-# A signal ends it between two sleeps: bash 5.2 aborts if a trap exits from within `read -t`.
+# A signal ends it between two sleeps.
 stopping=
 trap 'stopping=130' INT
 trap 'stopping=143' TERM HUP
 # Who has ended early is found out in the end.
 trap '' PIPE
-
-now() {
-    printf -v "$1" %s "${EPOCHREALTIME/./}"
-}
-
-# No process of its own: starting one takes as long as a line in user-mode-linux.
-sleep_until() {
-    local left seconds
-    [[ -z $stopping ]] || exit "$stopping"
-    [[ -n ${never:-} ]] || exec {never}<> <(:)
-    now left
-    left=$(($1 - left))
-    ((left > 0)) || return 0
-    printf -v seconds '%d.%06d' $((left / 1000000)) $((left % 1000000))
-    read -rt "$seconds" -u "$never" || true
-    [[ -z $stopping ]] || exit "$stopping"
-}
 
 # --- Who is there -----------------------------------------------------------
 

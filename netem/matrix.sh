@@ -18,6 +18,8 @@ export NETEM_PACKET_MS=${NETEM_PACKET_MS:-10}
 readonly to_meet=120 to_hear=120 to_end=170
 # shellcheck source-path=SCRIPTDIR source=kernel.sh
 . "$here/kernel.sh"
+# shellcheck source-path=SCRIPTDIR source=options.sh
+. "$here/options.sh"
 
 usage() {
     cat <<'USAGE'
@@ -33,33 +35,16 @@ NODE=path tests another binary; RUST_LOG=debug with --logs says more.
 USAGE
 }
 
-read_options() {
-    profiles=$(cd "$here/profiles" && for file in *.json; do echo "${file%.json}"; done)
-    topologies='star mesh' transports='tcp udp' nodes='3 8' lines=50 jobs=1 logs='' on_this_link=''
-    while (($# > 0)); do
-        case $1 in
-            --profiles | --topologies | --transports | --nodes | --lines | --jobs | --logs)
-                (($# > 1)) || die "$1: of what? See matrix.sh --help"
-                printf -v "${1#--}" %s "$2"
-                shift
-                ;;
-            --on-this-link) on_this_link=yes ;;
-            --help) usage; exit ;;
-            *) die "$1: no such option; see matrix.sh --help" ;;
-        esac
-        shift
-    done
-    check_options
-}
+profiles=$(cd "$here/profiles" && for file in *.json; do echo "${file%.json}"; done)
+topologies='star mesh' transports='tcp udp' nodes='3 8' lines=50 jobs=1 logs=''
 
 check_options() {
-    local word
-    for word in $topologies; do [[ $word =~ ^(star|mesh)$ ]] || die "--topologies: $word"; done
-    for word in $transports; do [[ $word =~ ^(tcp|udp)$ ]] || die "--transports: $word"; done
-    for word in $nodes; do [[ $word =~ ^[2-8]$ ]] || die "--nodes: $word is not from 2 to 8"; done
-    [[ $lines =~ ^[1-9][0-9]{0,2}$ ]] || die "--lines: $lines is not from 1 to 999"
-    [[ $jobs =~ ^[1-9]$ ]] || die "--jobs: $jobs is not from 1 to 9"
-    [[ -x $node ]] || die "no $node: cargo build --release"
+    each topologies 'star|mesh'
+    each transports 'tcp|udp'
+    each nodes '[2-8]' 'from 2 to 8'
+    each lines '[1-9][0-9]{0,2}' 'from 1 to 999'
+    each jobs '[1-9]' 'from 1 to 9'
+    check_node
 }
 
 # --- On one link ------------------------------------------------------------
@@ -138,5 +123,6 @@ stop() {
 
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
-read_options "$@"
+read_options 'profiles topologies transports nodes lines jobs logs' "$@"
+check_options
 if [[ -n $on_this_link ]]; then every_cell; else every_link; fi

@@ -16,6 +16,8 @@ export NETEM_PACKET_MS=${NETEM_PACKET_MS:-10}
 readonly before=3 after=12 to_meet=120 to_hear=60 to_end=170 # seconds
 # shellcheck source-path=SCRIPTDIR source=kernel.sh
 . "$here/kernel.sh"
+# shellcheck source-path=SCRIPTDIR source=options.sh
+. "$here/options.sh"
 
 usage() {
     cat <<'USAGE'
@@ -31,32 +33,15 @@ NODE=path tests another binary; RUST_LOG=debug with --logs says more.
 USAGE
 }
 
-read_options() {
-    profile=lossy10 topology='star mesh' transport='tcp udp' nodes=4 cuts='10 45' within=10 logs=''
-    on_this_link=''
-    while (($# > 0)); do
-        case $1 in
-            --profile | --topology | --transport | --nodes | --cuts | --within | --logs)
-                (($# > 1)) || die "$1: of what? See partition.sh --help"
-                printf -v "${1#--}" %s "$2"
-                shift
-                ;;
-            --on-this-link) on_this_link=yes ;;
-            --help) usage; exit ;;
-            *) die "$1: no such option; see partition.sh --help" ;;
-        esac
-        shift
-    done
-    check_options
-}
+profile=lossy10 topology='star mesh' transport='tcp udp' nodes=4 cuts='10 45' within=10 logs=''
 
 check_options() {
-    local word
-    for word in $topology; do [[ $word =~ ^(star|mesh)$ ]] || die "--topology: $word"; done
-    for word in $transport; do [[ $word =~ ^(tcp|udp)$ ]] || die "--transport: $word"; done
-    [[ $nodes =~ ^[4-8]$ ]] || die "--nodes: $nodes is not from 4 to 8"
-    for word in $cuts $within; do [[ $word =~ ^[1-9][0-9]{0,3}$ ]] || die "$word is no number of seconds"; done
-    [[ -x $node ]] || die "no $node: cargo build --release"
+    each topology 'star|mesh'
+    each transport 'tcp|udp'
+    each nodes '[4-8]' 'from 4 to 8'
+    each cuts '[1-9][0-9]{0,3}' 'a number of seconds'
+    each within '[1-9][0-9]{0,3}' 'a number of seconds'
+    check_node
 }
 
 # --- On the link ------------------------------------------------------------
@@ -157,7 +142,8 @@ too_late() {
 
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
-read_options "$@"
+read_options 'profile topology transport nodes cuts within logs' "$@"
+check_options
 if [[ -n $on_this_link ]]; then
     every_cut
     exit

@@ -11,6 +11,8 @@ readonly here router=sayagain-r
 readonly udp_header=28 # bytes, IPv4's included
 # shellcheck source-path=SCRIPTDIR source=kernel.sh
 . "$here/kernel.sh"
+# shellcheck source-path=SCRIPTDIR source=time.sh
+. "$here/time.sh"
 
 # --- The profile ------------------------------------------------------------
 
@@ -91,10 +93,10 @@ end() {
 # black_out FIRST EVERY LENGTH ADDRESS...: for LENGTH microseconds of every EVERY
 # the router drops what goes to those, and says so to nobody.
 black_out() {
-    local LC_ALL=C at every=$2 length=$3 never
-    at=$((${EPOCHREALTIME/./} + $1))
+    local at every=$2 length=$3 first=$1
+    now at
+    ((at += first))
     shift 3
-    exec {never}<> <(:)
     while :; do
         sleep_until "$at"
         printf 'rule add to %s blackhole\n' "$@" | ip -n "$router" -batch -
@@ -103,14 +105,6 @@ black_out() {
         printf 'rule del to %s blackhole\n' "$@" | ip -n "$router" -batch -
         ((at += every))
     done
-}
-
-# No process of its own, which would outlast the one that sleeps.
-sleep_until() {
-    local left=$(($1 - ${EPOCHREALTIME/./})) seconds
-    ((left > 0)) || return 0
-    printf -v seconds '%d.%06d' $((left / 1000000)) $((left % 1000000))
-    read -rt "$seconds" -u "$never" || true
 }
 
 made=() black_outs=()

@@ -4,11 +4,9 @@ use std::{net::SocketAddr, sync::Arc};
 
 use anyhow::Result;
 use async_trait::async_trait;
-use bytes::Bytes;
-use tokio::{io::AsyncWriteExt as _, sync::Mutex};
 use tokio_kcp::{KcpConfig, KcpListener, KcpNoDelayConfig, KcpStream};
 
-use super::{Column, Connection, Lane, Listening, frames};
+use super::{Column, Connection, Listening, frames};
 use crate::arrivals::Arrivals;
 
 pub(super) struct Kcp(KcpConfig);
@@ -49,19 +47,10 @@ impl Column for Kcp {
     }
 
     async fn dial(&self, to: SocketAddr) -> Result<Arc<dyn Connection>> {
-        Ok(Arc::new(Stream(Mutex::new(KcpStream::connect(&self.0, to).await?))))
+        Ok(frames::connection(KcpStream::connect(&self.0, to).await?))
     }
 
     fn bulk_apart(&self) -> bool {
         true
-    }
-}
-
-struct Stream(Mutex<KcpStream>);
-
-#[async_trait]
-impl Connection for Stream {
-    async fn send(&self, _: Lane, message: Bytes) -> Result<()> {
-        Ok(self.0.lock().await.write_all(&frames::frame(&message)?).await?)
     }
 }

@@ -4,15 +4,10 @@ use std::{net::SocketAddr, sync::Arc};
 
 use anyhow::{Context as _, Result};
 use async_trait::async_trait;
-use bytes::Bytes;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
-use tokio::{
-    io::AsyncWriteExt as _,
-    net::{TcpSocket, TcpStream},
-    sync::Mutex,
-};
+use tokio::net::TcpSocket;
 
-use super::{Column, Connection, Lane, Listening, frames};
+use super::{Column, Connection, Listening, frames};
 use crate::arrivals::Arrivals;
 
 pub(super) struct Tcp {
@@ -51,20 +46,10 @@ impl Column for Tcp {
     }
 
     async fn dial(&self, to: SocketAddr) -> Result<Arc<dyn Connection>> {
-        let stream = self.socket()?.connect(to).await?;
-        Ok(Arc::new(Stream(Mutex::new(stream))))
+        Ok(frames::connection(self.socket()?.connect(to).await?))
     }
 
     fn bulk_apart(&self) -> bool {
         true
-    }
-}
-
-struct Stream(Mutex<TcpStream>);
-
-#[async_trait]
-impl Connection for Stream {
-    async fn send(&self, _: Lane, message: Bytes) -> Result<()> {
-        Ok(self.0.lock().await.write_all(&frames::frame(&message)?).await?)
     }
 }

@@ -14,8 +14,6 @@ use rand::{Rng as _, SeedableRng, rngs::ChaCha12Rng};
 use ring::hmac;
 
 use self::strangers::Replies;
-use crate::transport::Class;
-
 use super::{
     Side,
     cid::{CidFactory, ConnectionId, LocalCids, reset_token},
@@ -29,6 +27,7 @@ use super::{
     seal::{HandshakeError, Handshaker, Keys},
     token::RetryTokens,
 };
+use crate::transport::Class;
 
 /// Handshakes under way that were begun by others; one more is not begun.
 pub(super) const MAX_HALF_OPEN: usize = 4096;

@@ -267,22 +267,22 @@ impl Recovery {
     /// two probe timeouts: that was its acknowledgement, which got lost.
     fn measure(&mut self, found: &Found, ack_delay: Duration, now: Instant, out: &mut Outcome) {
         let all = self.rack.has_reordering() && found.space == Space::Data;
+        let is_prompt = |rtt: &RttEstimator, sample: Duration| all && sample <= rtt.pto_base() * 2;
         let acked = out.acked.get(found.acked..).unwrap_or_default();
         for packet in acked {
             let sample = now.saturating_duration_since(packet.sent);
             let is_largest = packet.pn == found.largest;
             let of_path = found.space != Space::Data || packet.pn >= self.path_from;
-            if of_path && (is_largest || (all && sample <= self.rtt.pto_base() * 2)) {
+            if of_path && (is_largest || is_prompt(&self.rtt, sample)) {
                 let believed = is_largest && found.space == Space::Data;
                 let ack_delay = if believed { ack_delay } else { Duration::ZERO };
                 self.rtt.on_sample(sample, ack_delay, now);
                 out.rtt_sample = true;
             }
         }
-        let late = out.spurious.get(found.spurious..).unwrap_or_default();
-        let late = late.iter().map(|packet| now.saturating_duration_since(packet.sent));
-        for sample in late.filter(|_| all) {
-            if sample <= self.rtt.pto_base() * 2 {
+        for packet in out.spurious.get(found.spurious..).unwrap_or_default() {
+            let sample = now.saturating_duration_since(packet.sent);
+            if is_prompt(&self.rtt, sample) {
                 self.rtt.on_sample(sample, Duration::ZERO, now);
             }
         }
