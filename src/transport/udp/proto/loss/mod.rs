@@ -36,6 +36,9 @@ const PROBES: u8 = 2;
 /// How many probe timeouts a lost packet is remembered, in case it arrived after all.
 const LOST_MEMORY: u32 = 2;
 
+/// What a round trip may be too long by, for the acknowledgement of the packet got lost, and still count.
+const VAGUENESS: Duration = Duration::from_millis(25);
+
 /// Loss detection of one connection, in all packet-number spaces.
 #[derive(Debug)]
 pub(crate) struct Recovery {
@@ -43,6 +46,8 @@ pub(crate) struct Recovery {
     rtt: RttEstimator,
     /// The first number of [`Space::Data`] whose round trip says something about the present path.
     path_from: PacketNumber,
+    /// When the last acknowledgement of [`Space::Data`] came.
+    last_ack: Option<Instant>,
     rack: Rack,
     probe: ProbeTimer,
     stall: StallDetector,
@@ -58,6 +63,7 @@ impl Recovery {
             spaces: Spaces::new(),
             rtt: RttEstimator::new(INITIAL_RTT),
             path_from: 0,
+            last_ack: None,
             rack: Rack::default(),
             probe: ProbeTimer::new(side, seed),
             stall: StallDetector::default(),
@@ -115,7 +121,9 @@ impl Recovery {
         if space == Space::Data {
             self.probe.set_max_ack_delay(max_ack_delay);
         }
-        let found = Found { space, largest, prior, acked, spurious };
+        let last = if space == Space::Data { self.last_ack.replace(now) } else { None };
+        let since = last.map_or(Duration::MAX, |last| now.saturating_duration_since(last));
+        let found = Found { space, largest, prior, acked, spurious, since };
         self.adapt(&found, now, out);
         self.measure(&found, ack_delay.min(self.probe.believed_delay(max_ack_delay)), now, out);
         self.detect_lost(space, now, out);
@@ -248,10 +256,11 @@ impl Recovery {
         if let Some(first) = overtaken {
             self.rtt.on_overtaken(now.saturating_duration_since(first.sent), now);
         }
-        if overtaken.is_some() || !spurious.is_empty() {
+        let is_late = found.since <= self.vagueness();
+        if is_late && (overtaken.is_some() || !spurious.is_empty()) {
             self.rack.on_reordering();
         }
-        if let Some(oldest) = spurious.iter().map(|packet| packet.sent).min() {
+        if let Some(oldest) = spurious.iter().map(|packet| packet.sent).min().filter(|_| is_late) {
             self.rack.on_spurious(now.saturating_duration_since(oldest), &self.rtt);
         }
         if let Some(newest) = acked.last() {
@@ -263,30 +272,33 @@ impl Recovery {
     /// Takes a sample of the round trip time, but only from the largest packet and only when it is newly
     /// acknowledged: all others may have waited unknown times (RFC 9002 §5.1). Where packets overtake each
     /// other the largest are those that came early by chance, and one that was overtaken is acknowledged at
-    /// once: there all of them count, or what is usual would be taken for late. But not one that is later than
-    /// two probe timeouts: that was its acknowledgement, which got lost.
+    /// once: there all of them count, or what is usual would be taken for late. But not where the acknowledgement
+    /// before was long ago: then those in between may have been lost, and it is they that came late.
     fn measure(&mut self, found: &Found, ack_delay: Duration, now: Instant, out: &mut Outcome) {
         let all = self.rack.has_reordering() && found.space == Space::Data;
-        let is_prompt = |rtt: &RttEstimator, sample: Duration| all && sample <= rtt.pto_base() * 2;
+        let is_prompt = all && found.since <= self.vagueness();
         let acked = out.acked.get(found.acked..).unwrap_or_default();
         for packet in acked {
             let sample = now.saturating_duration_since(packet.sent);
             let is_largest = packet.pn == found.largest;
             let of_path = found.space != Space::Data || packet.pn >= self.path_from;
-            if of_path && (is_largest || is_prompt(&self.rtt, sample)) {
+            if of_path && (is_largest || is_prompt) {
                 let believed = is_largest && found.space == Space::Data;
                 let ack_delay = if believed { ack_delay } else { Duration::ZERO };
                 self.rtt.on_sample(sample, ack_delay, now);
                 out.rtt_sample = true;
             }
         }
-        for packet in out.spurious.get(found.spurious..).unwrap_or_default() {
-            let sample = now.saturating_duration_since(packet.sent);
-            if is_prompt(&self.rtt, sample) {
-                self.rtt.on_sample(sample, Duration::ZERO, now);
-            }
+        let late = out.spurious.get(found.spurious..).unwrap_or_default();
+        for packet in late.iter().filter(|_| is_prompt) {
+            self.rtt.on_sample(now.saturating_duration_since(packet.sent), Duration::ZERO, now);
         }
-        out.all_measured |= all;
+        out.all_measured |= is_prompt;
+    }
+
+    /// By what a measured round trip may be wrong, at most.
+    fn vagueness(&self) -> Duration {
+        (self.rtt.smoothed() / 2).max(VAGUENESS)
     }
 
     fn detect_lost(&mut self, space: Space, now: Instant, out: &mut Outcome) {
@@ -338,6 +350,9 @@ struct Found {
     acked: usize,
     /// Where in the outcome its spurious losses start.
     spurious: usize,
+    /// Since the acknowledgement before it. What is new in this one arrived no longer ago than that, unless one
+    /// in between was lost: so much of a round trip may not be the path's.
+    since: Duration,
 }
 
 #[cfg(test)]

@@ -203,9 +203,27 @@ fn does_the_window_never_pass_a_probe_timeout() {
     rig.pass(100);
     rig.ack(&[first + 1..=first + 1]).unwrap();
     rig.expire();
-    rig.pass(250);
+    rig.pass(160);
+    rig.ack(&[first + 1..=first + 1]).unwrap();
+    rig.pass(20);
+    let timeout = rig.recovery.rtt().pto_base();
     rig.ack(&[first..=first + 1]).unwrap();
-    assert_eq!(rig.recovery.reo_wnd(), rig.recovery.rtt().pto_base());
+    assert_eq!(rig.recovery.reo_wnd(), timeout);
+}
+
+#[test]
+fn is_a_lost_acknowledgement_not_taken_for_a_late_packet() {
+    let mut rig = Rig::measured();
+    let first = rig.send(2);
+    rig.pass(100);
+    rig.ack(&[first + 1..=first + 1]).unwrap();
+    rig.expire();
+    let (window, srtt) = (rig.recovery.reo_wnd(), rig.recovery.rtt().smoothed());
+    // Whenever it came: who said so at once was not heard.
+    rig.pass(400);
+    rig.ack(&[first..=first + 1]).unwrap();
+    assert_eq!(rig.out.spurious.len(), 1);
+    assert_eq!((rig.recovery.reo_wnd(), rig.recovery.rtt().smoothed()), (window, srtt));
 }
 
 #[test]
