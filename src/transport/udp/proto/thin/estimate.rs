@@ -175,7 +175,7 @@ pub(crate) struct LossView {
     pub p_hat: f64,
     /// See [`LossEstimate::has_loss`].
     pub has_loss: bool,
-    /// See [`LossEstimate::burst`].
+    /// See [`LossEstimate::burst_of`].
     pub burst: Duration,
     /// How likely it is that the packet behind a lost one is lost too, when it follows soon.
     pub q: f64,
@@ -222,7 +222,7 @@ impl Runs {
         }
     }
 
-    /// See [`LossEstimate::burst`]; between 0 and 1.
+    /// See [`LossEstimate::burst_of`]; between 0 and 1.
     fn beyond_chance(&self, lost: usize, samples: usize) -> f64 {
         if self.repeated == 0 || lost >= samples {
             return f64::from(u8::from(self.repeated > 0));
