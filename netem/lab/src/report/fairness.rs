@@ -9,6 +9,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
+use super::figures::ms;
 use crate::{
     columns,
     link::Link,
@@ -73,7 +74,7 @@ impl Contests {
             shares.map_or_else(|| "nothing".to_owned(), |[a, b]| format!("{a:.0} : {b:.0}{}", mark(contest)))
         });
         self.table(&mut text, "What datagrams wait, p50 / p99, ms", &|contest| {
-            format!("{} / {}", ms(contest.queue_ms(0.5)), ms(contest.queue_ms(0.99)))
+            format!("{} / {}", ms(contest.queue_ms(0.5), "-"), ms(contest.queue_ms(0.99), "-"))
         });
         self.table(&mut text, "Sum, Mbit/s (share of the ceiling)", &|contest| {
             let sum = contest.sum_mbit();
@@ -168,11 +169,6 @@ pub(super) fn queue_bdp(link: &Link) -> Option<f64> {
 /// Where nobody filled the link, nobody had to leave anything.
 fn mark(contest: &Contest) -> &'static str {
     if contest.sum_mbit() < 0.8 * contest.link.ceiling_mbit() { " (idle!)" } else { "" }
-}
-
-fn ms(latency: Option<f64>) -> String {
-    latency
-        .map_or_else(|| "-".to_owned(), |ms| if ms < 99.95 { format!("{ms:.1}") } else { format!("{ms:.0}") })
 }
 
 #[cfg(test)]

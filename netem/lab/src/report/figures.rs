@@ -6,6 +6,15 @@ use crate::{cell::Cell, figures::percentile};
 /// A latency in milliseconds; `None` is infinite.
 pub(super) type Latency = Option<f64>;
 
+/// As many digits as mean something; `none` where there is nothing to write.
+pub(super) fn ms(latency: Latency, none: &str) -> String {
+    match latency {
+        None => none.to_owned(),
+        Some(latency) if latency < 99.95 => format!("{latency:.1}"),
+        Some(latency) => format!("{latency:.0}"),
+    }
+}
+
 impl Group {
     /// p50, p90, p99: of each pass, and of those the median.
     pub(super) fn latency(&self, share: f64) -> Latency {

@@ -4,11 +4,14 @@ use std::fmt::Write as _;
 
 use super::{
     fairness::Contests,
-    figures::Latency,
+    figures::{Latency, ms},
     gathered::{Gathered, Group},
     verdict::{self, Verdict},
 };
 use crate::{columns, link::Link, plan::Workload};
+
+/// Of what never came.
+const ENDLESS: &str = "∞";
 
 pub(super) fn all(gathered: &Gathered, contests: &Contests) -> String {
     let mut text = String::new();
@@ -43,7 +46,7 @@ fn workload_tables(text: &mut String, gathered: &Gathered, workload: Workload) {
     };
     if workload != Workload::Bulk {
         table("p50 / p99, ms (median of the passes)", &|_, group| pair(group, 0.5, 0.99, Group::latency));
-        table("p90, ms (median of the passes)", &|_, group| ms(group.latency(0.9)));
+        table("p90, ms (median of the passes)", &|_, group| ms(group.latency(0.9), ENDLESS));
         table("p99.9 / max, ms (all passes together)", &|_, group| {
             pair(group, 0.999, 1.0, Group::pooled_latency)
         });
@@ -144,7 +147,7 @@ fn verdict_cells(verdict: &Verdict) -> String {
     let precise = !what.starts_with('p') || *what == "price";
     let number = |value: Option<f64>| match value {
         Some(value) if precise && !what.contains("p99") => format!("{value:.2}"),
-        value => ms(value),
+        value => ms(value, ENDLESS),
     };
     let best = best.as_ref().map_or_else(String::new, |(name, value)| format!("{name} {}", number(*value)));
     let kept = match is {
@@ -183,17 +186,9 @@ fn remarks(text: &mut String, gathered: &Gathered) {
 }
 
 fn pair(group: &Group, a: f64, b: f64, latency: fn(&Group, f64) -> Latency) -> String {
-    format!("{} / {}", ms(latency(group, a)), ms(latency(group, b)))
+    format!("{} / {}", ms(latency(group, a), ENDLESS), ms(latency(group, b), ENDLESS))
 }
 
 fn or_dash(figure: Option<f64>) -> String {
     figure.map_or_else(|| "-".to_owned(), |figure| format!("{figure:.2}"))
-}
-
-fn ms(latency: Latency) -> String {
-    match latency {
-        None => "∞".to_owned(),
-        Some(latency) if latency < 99.95 => format!("{latency:.1}"),
-        Some(latency) => format!("{latency:.0}"),
-    }
 }

@@ -132,11 +132,11 @@ impl MtuDiscovery {
         true
     }
 
-    /// A whole flight is lost, the first of it sent at `oldest` and none smaller than `smallest`: more
-    /// packets than chance takes. If nothing so large got through since, it is a black hole at once;
-    /// waiting for more bursts would be waiting for as many probe timeouts.
-    pub(crate) fn on_flight_lost(&mut self, smallest: u16, oldest: Instant, now: Instant) -> bool {
-        let hole = self.current > BASE_MTU && smallest > BASE_MTU && !self.losses.has_passed_since(oldest);
+    /// A whole flight is lost, none of it smaller than `smallest` and [nothing so large passed]
+    /// (Self::has_passed_since) since: more packets than chance takes. If all were larger than every path
+    /// carries it is a black hole at once; waiting for more bursts would be waiting for as many probe timeouts.
+    pub(crate) fn on_flight_lost(&mut self, smallest: u16, now: Instant) -> bool {
+        let hole = self.current > BASE_MTU && smallest > BASE_MTU;
         if hole {
             self.retreat(now);
         }

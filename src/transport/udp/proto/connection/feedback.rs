@@ -2,7 +2,7 @@
 
 mod ecn;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 pub(super) use ecn::Ecn;
 
@@ -24,19 +24,18 @@ const LOST_BY_CHANCE: f64 = 6.0;
 /// The chance below which a flight was not lost by chance.
 const UNLIKELY: f64 = 1e-6;
 
-/// Packets lost at one instant.
+/// Packets lost at one instant, none as large having passed since.
 #[derive(Default)]
 struct LostFlight {
     packets: usize,
-    /// The size of the smallest, and when the oldest was sent.
-    found: Option<(u16, Instant)>,
+    /// The size of the smallest.
+    smallest: Option<u16>,
 }
 
 impl LostFlight {
     fn add(&mut self, packet: &SentPacket) {
         self.packets += 1;
-        let (smallest, oldest) = self.found.unwrap_or((packet.bytes, packet.sent));
-        self.found = Some((smallest.min(packet.bytes), oldest.min(packet.sent)));
+        self.smallest = Some(self.smallest.map_or(packet.bytes, |smallest| smallest.min(packet.bytes)));
     }
 }
 
@@ -153,6 +152,9 @@ impl Connection {
     }
 
     fn packets_lost(&mut self, space: Space, outcome: &Outcome) {
+        if outcome.lost.is_empty() {
+            return;
+        }
         let (mut bytes, mut newest) = (0, None);
         let mut flight = LostFlight::default();
         let before = self.estimate.view();
@@ -224,14 +226,14 @@ impl Connection {
     }
 
     fn suspect_black_hole(&mut self, flight: &LostFlight, before: LossView) {
-        let Some((smallest, oldest)) = flight.found else { return };
+        let Some(smallest) = flight.smallest else { return };
         let now = self.clock;
         // One lost packet makes the next more likely. Two in three at most, or no flight would be long enough.
         let loss = before.p_hat.max(before.q).min(0.66);
         let least = (UNLIKELY.ln() / loss.ln()).max(LOST_BY_CHANCE) as usize;
         let by_chance = flight.packets < least;
         if self.mtu.on_lost(smallest, flight.packets, least, now)
-            || (!by_chance && self.mtu.on_flight_lost(smallest, oldest, now))
+            || (!by_chance && self.mtu.on_flight_lost(smallest, now))
         {
             self.controller.on_mtu(self.mtu.current());
         }

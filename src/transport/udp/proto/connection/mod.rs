@@ -91,7 +91,6 @@ pub struct Connection {
     paced_until: Option<Instant>,
     /// Lets chat pass that the congestion window's pace would hold up.
     thin_pacer: Pacer,
-    /// The same for chat.
     thin_paced_until: Option<Instant>,
     unpaced: u8,
     mtu: MtuDiscovery,

@@ -40,6 +40,16 @@ impl Rig {
         rig
     }
 
+    /// Such a one of whose last two packets the second arrived, and the first, of that number, counts as lost.
+    fn with_one_lost() -> (Self, PacketNumber) {
+        let mut rig = Self::measured();
+        let first = rig.send(2);
+        rig.pass(100);
+        rig.ack(&[first + 1..=first + 1]).unwrap();
+        rig.expire();
+        (rig, first)
+    }
+
     fn send(&mut self, packets: u64) -> PacketNumber {
         let first = self.next;
         for _ in 0..packets {
@@ -178,11 +188,7 @@ fn is_a_packet_lost_after_a_round_trip_and_the_window() {
 
 #[test]
 fn does_the_window_grow_with_lateness_and_shrink_again() {
-    let mut rig = Rig::measured();
-    let first = rig.send(2);
-    rig.pass(100);
-    rig.ack(&[first + 1..=first + 1]).unwrap();
-    rig.expire();
+    let (mut rig, first) = Rig::with_one_lost();
     rig.pass(28);
     rig.ack(&[first..=first + 1]).unwrap();
     let late = rig.now.saturating_duration_since(rig.out.spurious[0].sent) - ms(100);
@@ -198,11 +204,7 @@ fn does_the_window_grow_with_lateness_and_shrink_again() {
 
 #[test]
 fn does_the_window_never_pass_a_probe_timeout() {
-    let mut rig = Rig::measured();
-    let first = rig.send(2);
-    rig.pass(100);
-    rig.ack(&[first + 1..=first + 1]).unwrap();
-    rig.expire();
+    let (mut rig, first) = Rig::with_one_lost();
     rig.pass(160);
     rig.ack(&[first + 1..=first + 1]).unwrap();
     rig.pass(20);
@@ -213,11 +215,7 @@ fn does_the_window_never_pass_a_probe_timeout() {
 
 #[test]
 fn is_a_lost_acknowledgement_not_taken_for_a_late_packet() {
-    let mut rig = Rig::measured();
-    let first = rig.send(2);
-    rig.pass(100);
-    rig.ack(&[first + 1..=first + 1]).unwrap();
-    rig.expire();
+    let (mut rig, first) = Rig::with_one_lost();
     let (window, srtt) = (rig.recovery.reo_wnd(), rig.recovery.rtt().smoothed());
     // Whenever it came: who said so at once was not heard.
     rig.pass(400);

@@ -120,8 +120,8 @@ impl Brakes {
         }
         let affordable = self.earned.holds(bytes) && (share.is_none() || self.share.holds(bytes));
         let small = self.beside_bulk.holds(bytes);
-        let passes = small || !self.queue.is_held(now) && self.queue.lets_pass(now) || self.tries_out();
-        if !affordable || !passes || self.is_marked(now) && !small {
+        let passes = small || (self.queue.lets_pass(now) || self.tries_out()) && !self.is_marked(now);
+        if !affordable || !passes {
             return false;
         }
         if small {
@@ -242,9 +242,12 @@ impl QueueWatch {
         least_of(current, previous)
     }
 
-    /// Whether it is this copy's turn while the brake is let go.
+    /// Whether no brake is on, or it is this copy's turn while it is let go.
     fn lets_pass(&mut self, now: Instant) -> bool {
         let Some(until) = self.held_until else { return true };
+        if now < until {
+            return false;
+        }
         let step = (self.hold / 2).as_millis().max(1);
         let steps = now.saturating_duration_since(until).as_millis() / step;
         let share = u32::try_from(steps).ok().and_then(|steps| 1_u32.checked_shl(steps)).unwrap_or(RAMP);

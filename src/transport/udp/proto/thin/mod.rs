@@ -106,7 +106,7 @@ impl Thin {
         self.path_lives();
     }
 
-    /// A packet of `bytes` was acknowledged, of `in_flight` bytes, whatever was in it.
+    /// A packet of `bytes` was acknowledged, of `in_flight` bytes; `has_bulk` tells whether bulk was in it.
     pub(crate) fn on_packet_acked(&mut self, bytes: u64, in_flight: u64, has_bulk: bool) {
         self.allowance.on_acked(bytes, in_flight);
         if has_bulk {

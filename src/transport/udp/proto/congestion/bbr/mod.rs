@@ -89,7 +89,8 @@ enum Phase {
     Startup { best: f64, stale: u8, queued: u8 },
     /// Lets the queue empty; then, for a round in which all of what arrives was sent afterwards.
     Down { empty: Option<Instant> },
-    /// Sends at the rate that arrives. Of a queue it takes away as much in a round as stands, but no more than a share.
+    /// Sends at the rate that arrives. Of a queue it takes away as much in a round as stands, but no more than
+    /// a share.
     Cruise { until: Instant, relief: f64, long: Option<f64> },
     /// Looks whether more would arrive.
     Up { best: f64, full: bool, rounds: u8 },

@@ -50,9 +50,7 @@ impl Bandwidth {
 
     /// A round of a flow that doubles in each.
     pub(super) fn on_growth(&mut self, report: &Report) {
-        if !report.app_limited || report.rate > self.get() {
-            self.now = self.now.max(report.rate);
-        }
+        self.note(report.rate, report);
     }
 
     /// A round of a flow that looks for more: two are looked at together, as what comes a little early in one is
@@ -61,17 +59,20 @@ impl Bandwidth {
         let last = self.last;
         self.average(report);
         let rate = if last > 0.0 { f64::midpoint(last, report.rate) } else { report.rate };
-        if !report.app_limited || rate > self.get() {
-            self.now = self.now.max(rate);
-        }
+        self.note(rate, report);
     }
 
     /// A round of a flow that is what it was. The average counts: the most of many rounds would be more than the
     /// path ever carries.
     pub(super) fn on_round(&mut self, report: &Report) {
         self.average(report);
-        if !report.app_limited || self.average > self.get() {
-            self.now = self.now.max(self.average);
+        self.note(self.average, report);
+    }
+
+    /// What arrived while there was nothing to send tells only what the path carries at least.
+    fn note(&mut self, rate: f64, report: &Report) {
+        if !report.app_limited || rate > self.get() {
+            self.now = self.now.max(rate);
         }
     }
 

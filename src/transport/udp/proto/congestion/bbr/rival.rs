@@ -36,7 +36,7 @@ pub(super) struct Rival {
     then: (f64, f64),
     /// Bytes a second of late.
     rate: f64,
-    /// Rounds without a queue, of late, less those with one.
+    /// Rounds without a queue, of late, less [`QUEUED_ROUND`] for each with one.
     quiet: u32,
     /// Bytes that may be lost without being a sign of congestion.
     allowance: f64,
