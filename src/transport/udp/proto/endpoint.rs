@@ -1,6 +1,7 @@
 //! All connections of one socket: which datagram is whose, who may begin, and what is said to those
 //! whom nobody knows.
 
+mod losses;
 mod strangers;
 
 use std::{
@@ -13,7 +14,7 @@ use std::{
 use rand::{Rng as _, SeedableRng, rngs::ChaCha12Rng};
 use ring::hmac;
 
-use self::strangers::Replies;
+use self::{losses::Losses, strangers::Replies};
 use super::{
     Side,
     cid::{CidFactory, ConnectionId, LocalCids, reset_token},
@@ -81,6 +82,7 @@ pub struct Endpoint {
     known: BTreeMap<ConnectionKey, Known>,
     half_open: usize,
     half_open_by_network: BTreeMap<IpAddr, usize>,
+    losses: Losses,
     resets: Replies,
     negotiations: Replies,
     next_key: u64,
@@ -155,6 +157,7 @@ impl Endpoint {
             known: BTreeMap::new(),
             half_open: 0,
             half_open_by_network: BTreeMap::new(),
+            losses: Losses::default(),
             resets: Replies::resets(now),
             negotiations: Replies::negotiations(now),
             next_key: 0,
@@ -361,6 +364,17 @@ impl Endpoint {
                 EndpointRequest::ResetToken(token) => self.expect_reset(key, token),
                 EndpointRequest::Confirmed => self.confirmed(key),
             }
+        }
+        self.share_losses(connection);
+    }
+
+    /// Tells the others what a connection learned of its path, or it what others did.
+    fn share_losses(&mut self, connection: &mut Connection) {
+        let (ip, now) = (connection.remote().ip(), connection.clock());
+        if connection.has_seen_loss() {
+            self.losses.note(ip, now);
+        } else if self.losses.are_expected(ip, now) {
+            connection.expect_loss();
         }
     }
 

@@ -277,6 +277,16 @@ impl Connection {
         }
     }
 
+    /// Whether this connection saw that its path loses packets though no queue stands in it.
+    pub(in crate::transport::udp::proto) fn has_seen_loss(&self) -> bool {
+        self.estimate.has_seen_loss() && !self.thin.is_congested(self.clock)
+    }
+
+    /// Another connection saw that.
+    pub(in crate::transport::udp::proto) fn expect_loss(&mut self) {
+        self.estimate.expect_loss();
+    }
+
     pub(super) fn is_waiting_to_send(&self, class: Class) -> bool {
         self.outgoing.has_fresh(class) || self.outgoing.has_lost(class)
     }

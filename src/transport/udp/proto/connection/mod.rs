@@ -317,6 +317,11 @@ impl Connection {
         self.path.remote
     }
 
+    /// The time of the last input.
+    pub(in crate::transport::udp::proto) const fn clock(&self) -> Instant {
+        self.clock
+    }
+
     /// The other side's key in SPKI form, proven. `None` before [`Event::Connected`], and where nothing
     /// is proven.
     pub fn peer_key(&self) -> Option<&Bytes> {

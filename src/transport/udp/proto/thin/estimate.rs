@@ -23,6 +23,9 @@ const MAX_BURST_GAP: Duration = Duration::from_millis(40);
 /// Packets no further apart than this follow each other closely.
 const CLOSE: Duration = Duration::from_millis(3);
 
+/// Packets after which this connection knows itself what another one said of its path.
+const BELIEF: u32 = 512;
+
 /// Below this much loss copies are not worth their bytes.
 pub(super) const MIN_LOSS: f64 = 0.008;
 
@@ -36,6 +39,10 @@ pub(crate) struct LossEstimate {
     outcomes: VecDeque<Outcome>,
     lost: usize,
     memory: Memory,
+    /// Others lost packets on the same path.
+    expected: bool,
+    /// Packets whose fate is known.
+    seen: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -77,6 +84,21 @@ impl LossEstimate {
         }
     }
 
+    /// Whether the path is known to lose packets.
+    pub(crate) fn has_seen_loss(&self) -> bool {
+        self.memory.is_lossy()
+    }
+
+    /// Somebody else saw losses on the same path: worth one copy until this one had time to see them too. No
+    /// more, or many people on one narrow link would all begin with copies at once.
+    pub(crate) fn expect_loss(&mut self) {
+        self.expected = true;
+    }
+
+    fn is_hearsay(&self) -> bool {
+        self.expected && self.seen < BELIEF && self.lost == 0 && !self.memory.is_lossy()
+    }
+
     /// The upper 80 % bound of the share of packets lost, between 0 and 1.
     ///
     /// `m = (lost + 1) / (N + 50)`, `p = m + 0.84 sqrt(m (1 - m) / (N + 50))`: Laplace's rule of
@@ -88,6 +110,9 @@ impl LossEstimate {
     /// it is known to lose packets at all it is worth two copies, even if none of the window was lost.
     pub(crate) fn p_hat(&self) -> f64 {
         let samples = self.outcomes.len() as f64 + PRIOR;
+        if self.is_hearsay() {
+            return MIN_LOSS;
+        }
         let prior = self.memory.share().map_or(1.0, |share| (PRIOR * share).min(1.0));
         let mean = (self.lost as f64 + prior) / samples;
         let spread = (mean * (1.0 - mean).max(0.0) / samples).sqrt();
@@ -97,31 +122,14 @@ impl LossEstimate {
 
     /// Whether the path loses packets: one of the window, or one in 333 for long.
     pub(crate) fn has_loss(&self) -> bool {
-        self.lost > 0 || self.memory.is_lossy()
-    }
-
-    /// How long the path stays bad once it is, zero when losses come independently.
-    ///
-    /// The mean time from the first to the last packet of a run of losses, times the share of neighbours
-    /// lost together that chance does not explain. With loss probability `p` and `q` the probability that
-    /// a loss is followed by another, that share is `(q - p) / (q (1 - p))` (the Gilbert model: `q = p + (1 - p) e`
-    /// where `e` is the probability that the bad state lasts until the next packet). Without it 30 % of
-    /// independent loss would look like bursts and drive the copies apart, which makes longer bursts.
-    #[cfg(test)]
-    pub(crate) fn burst(&self) -> Duration {
-        self.burst_of(&Runs::of(&self.outcomes))
-    }
-
-    fn burst_of(&self, runs: &Runs) -> Duration {
-        let mean = runs.time.checked_div(runs.count).unwrap_or_default();
-        mean.mul_f64(runs.beyond_chance(self.lost, self.outcomes.len()))
+        self.lost > 0 || self.memory.is_lossy() || self.is_hearsay()
     }
 
     /// What the schedule has to know of it.
     pub(crate) fn view(&self) -> LossView {
-        let (p_hat, runs) = (self.p_hat(), Runs::of(&self.outcomes));
+        let p_hat = self.p_hat();
         let q = self.memory.soon.share(p_hat);
-        let (has_loss, burst) = (self.has_loss(), self.burst_of(&runs));
+        let (has_loss, burst) = (self.has_loss(), self.memory.burst());
         LossView { p_hat, has_loss, burst, q, q_close: self.memory.close.share(q) }
     }
 
@@ -135,6 +143,7 @@ impl LossEstimate {
         self.outcomes.insert(at, outcome);
         self.lost += usize::from(outcome.lost);
         self.memory.note(outcome.sent, outcome.lost);
+        self.seen = self.seen.saturating_add(1);
         self.note_pair(at.wrapping_sub(1), at);
         self.note_pair(at, at.saturating_add(1));
         if self.outcomes.len() > WINDOW {
@@ -150,10 +159,10 @@ impl LossEstimate {
         };
         let gap = second.sent.saturating_duration_since(first.sent);
         if first.lost && gap <= MAX_BURST_GAP {
-            self.memory.soon.note(second.lost);
+            self.memory.soon.note(gap, second.lost);
         }
         if first.lost && gap <= CLOSE {
-            self.memory.close.note(second.lost);
+            self.memory.close.note(gap, second.lost);
         }
     }
 
@@ -175,62 +184,12 @@ pub(crate) struct LossView {
     pub p_hat: f64,
     /// See [`LossEstimate::has_loss`].
     pub has_loss: bool,
-    /// See [`LossEstimate::burst_of`].
+    /// See [`Memory::burst`].
     pub burst: Duration,
     /// How likely it is that the packet behind a lost one is lost too, when it follows soon.
     pub q: f64,
     /// The same when it follows closely.
     pub q_close: f64,
-}
-
-/// Runs of losses close to each other.
-#[derive(Debug, Default)]
-struct Runs {
-    count: u32,
-    /// From the first to the last loss of each, summed.
-    time: Duration,
-    /// Losses with a neighbour soon after them.
-    followed: u32,
-    /// Those of them whose neighbour was lost too.
-    repeated: u32,
-}
-
-impl Runs {
-    fn of(outcomes: &VecDeque<Outcome>) -> Self {
-        let mut runs = Self::default();
-        let mut previous: Option<&Outcome> = None;
-        for outcome in outcomes {
-            runs.add(previous, outcome);
-            previous = Some(outcome);
-        }
-        runs
-    }
-
-    fn add(&mut self, previous: Option<&Outcome>, outcome: &Outcome) {
-        let near = previous
-            .filter(|previous| previous.lost)
-            .map(|previous| outcome.sent.saturating_duration_since(previous.sent))
-            .filter(|gap| *gap <= MAX_BURST_GAP);
-        self.followed += u32::from(near.is_some());
-        match near {
-            _ if !outcome.lost => {}
-            Some(gap) => {
-                self.repeated += 1;
-                self.time = self.time.saturating_add(gap);
-            }
-            None => self.count += 1,
-        }
-    }
-
-    /// See [`LossEstimate::burst_of`]; between 0 and 1.
-    fn beyond_chance(&self, lost: usize, samples: usize) -> f64 {
-        if self.repeated == 0 || lost >= samples {
-            return f64::from(u8::from(self.repeated > 0));
-        }
-        let p = lost as f64 / samples as f64;
-        let q = f64::from(self.repeated) / f64::from(self.followed);
-        ((q - p) / (q * (1.0 - p))).clamp(0.0, 1.0)
-    }
 }
 
 #[cfg(test)]
@@ -240,6 +199,20 @@ mod tests {
 
     fn at(millis: u64) -> Instant {
         start() + Duration::from_millis(millis)
+    }
+
+    #[test]
+    fn is_what_others_lost_believed_until_this_one_knows_itself() {
+        let start = start();
+        let mut estimate = LossEstimate::default();
+        estimate.expect_loss();
+        assert!(estimate.has_loss() && estimate.p_hat() == MIN_LOSS);
+        assert!(!estimate.has_seen_loss(), "hearsay is not passed on");
+        for pn in 0..u64::from(BELIEF) {
+            assert!(estimate.has_loss(), "{pn}");
+            estimate.on_acked(pn, start + Duration::from_millis(20 * pn));
+        }
+        assert!(!estimate.has_loss() && estimate.p_hat() < MIN_LOSS);
     }
 
     #[test]
@@ -300,8 +273,8 @@ mod tests {
                 estimate.on_acked(pn, at(pn * 5));
             }
         }
-        let burst = estimate.burst().as_millis();
-        assert!((15..=20).contains(&burst), "{burst}");
+        let burst = estimate.memory.burst().as_millis();
+        assert!((15..=25).contains(&burst), "{burst}");
     }
 
     #[test]
@@ -315,7 +288,7 @@ mod tests {
             } else {
                 estimate.on_acked(pn, at(pn * 5));
             }
-            longest = longest.max(if pn < 100 { Duration::ZERO } else { estimate.burst() });
+            longest = longest.max(if pn < 100 { Duration::ZERO } else { estimate.memory.burst() });
         }
         assert!(longest < Duration::from_millis(3), "{longest:?}");
     }
@@ -344,6 +317,6 @@ mod tests {
     fn losses_of_different_messages_are_no_burst() {
         let mut estimate = LossEstimate::default();
         (0..50).for_each(|pn| estimate.on_lost(pn, at(pn * 500)));
-        assert_eq!(estimate.burst(), Duration::ZERO);
+        assert_eq!(estimate.memory.burst(), Duration::ZERO);
     }
 }

@@ -33,12 +33,17 @@ pub(super) struct Memory {
 pub(super) struct Followers {
     all: f64,
     lost: f64,
+    /// Seconds that the path stayed bad behind those they follow.
+    bad: f64,
 }
 
 impl Followers {
-    pub(super) fn note(&mut self, lost: bool) {
+    /// A packet that left `gap` after a lost one was lost or not.
+    pub(super) fn note(&mut self, gap: Duration, lost: bool) {
         self.all += 1.0;
         self.lost += f64::from(u8::from(lost));
+        // What ended did so somewhere in between.
+        self.bad += gap.as_secs_f64() * if lost { 1.0 } else { 0.5 };
     }
 
     /// The share that was lost, as long as there are few of them pulled towards what is `expected`.
@@ -49,6 +54,7 @@ impl Followers {
     fn fade(&mut self, kept: f64) {
         self.all *= kept;
         self.lost *= kept;
+        self.bad *= kept;
     }
 }
 
@@ -72,6 +78,24 @@ impl Memory {
     /// Whether the path loses more than one packet in 333.
     pub(super) fn is_lossy(&self) -> bool {
         self.lost > 0.5 && (self.lost + 1.0) / (self.packets + PRIOR) > LOSSY
+    }
+
+    /// How long the path stays bad once it is, zero when losses come independently.
+    ///
+    /// The time that it was seen bad over how often that ended (the estimate of greatest likelihood for what ends
+    /// with the same chance at any time), times the share of followers lost that chance does not explain.
+    /// With loss probability `p` and `q` the probability that a loss is followed by another, that share is
+    /// `(q - p) / (q (1 - p))` (the Gilbert model: `q = p + (1 - p) e` where `e` is the probability that the bad
+    /// state lasts until the next packet). Without it 30 % of independent loss would look like bursts and
+    /// drive the copies apart, which makes longer bursts.
+    pub(super) fn burst(&self) -> Duration {
+        let Followers { all, lost, bad } = self.soon;
+        let (p, q) = (self.lost / self.packets.max(1.0), lost / all.max(1.0));
+        if q <= p || p >= 1.0 {
+            return Duration::ZERO;
+        }
+        let mean = bad / (all - lost).max(1.0);
+        Duration::from_secs_f64(mean * ((q - p) / (q * (1.0 - p))).clamp(0.0, 1.0))
     }
 
     /// The share of packets lost; `None` as long as none was.

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use super::schedule::LEAST_GAP;
+
 /// Bytes that a packet of its own adds to a copy: IPv4 and UDP headers 28, first byte, connection id and
 /// packet number 11, tag 16.
 const PACKET_OVERHEAD: u64 = 55;
@@ -17,7 +19,7 @@ pub(super) struct Message {
     pub(super) owed: u8,
     /// Packets with it that were neither acknowledged nor lost.
     pub(super) in_flight: u32,
-    /// Time between the copies of this round.
+    /// Time between this packet and the next of this round.
     pub(super) gap: Duration,
     /// When the next copy leaves, if one is owed.
     pub(super) copy_at: Instant,
@@ -45,6 +47,10 @@ impl Message {
     pub(super) fn on_copy_sent(&mut self, now: Instant) {
         self.owed = self.owed.saturating_sub(1);
         self.in_flight = self.in_flight.saturating_add(1);
+        // It takes one packet behind the burst, and not many within it.
+        if self.gap > LEAST_GAP {
+            self.gap = self.gap.saturating_mul(2);
+        }
         self.copy_at = later(now, self.gap);
     }
 }

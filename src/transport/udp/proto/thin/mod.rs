@@ -114,6 +114,11 @@ impl Thin {
         }
     }
 
+    /// Whether a queue seems to stand at `now`, so that copies do not leave.
+    pub(crate) fn is_congested(&self, now: Instant) -> bool {
+        self.brakes.is_congested(now)
+    }
+
     /// Bytes that may be in flight at `now` for a small message to leave, whatever the congestion window
     /// says; none while a queue builds up.
     pub(crate) fn allowance(&self, now: Instant) -> u64 {

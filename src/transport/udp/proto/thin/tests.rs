@@ -244,10 +244,19 @@ fn copies_leave_further_apart_than_bursts_last() {
         }
     }
     let gap = |p, srtt| Conditions { srtt: millis(srtt), ..conditions(p) }.gap(0);
-    assert!((millis(16)..millis(21)).contains(&gap(&bursty, 200)), "{:?}", gap(&bursty, 200));
+    assert!((millis(20)..millis(25)).contains(&gap(&bursty, 200)), "{:?}", gap(&bursty, 200));
     assert_eq!(gap(&bursty, 40), millis(10));
     assert_eq!(gap(&bursty, 4), millis(5));
     assert_eq!(gap(&lossy(0), 200), millis(5));
+}
+
+#[test]
+fn each_copy_in_a_burst_waits_twice_as_long_as_the_one_before() {
+    let bursty = LossView { burst: millis(5), ..lossy(10).view() };
+    let mut thin = Thin::new(1, 3);
+    let conditions = Conditions { p: bursty, ..conditions(&lossy(10)) };
+    thin.on_sent(message(0), 206, start(), &conditions);
+    assert_eq!(drain(&mut thin, 49, &conditions), [(10, Due::Copy), (30, Due::Copy)]);
 }
 
 #[test]

@@ -78,3 +78,21 @@ fn do_fifty_people_on_a_narrow_link_not_drown_each_other_in_copies() {
         assert!(with.p50 < without.p50 + millis(10) && with.p99 < without.p99 * 2, "{told}");
     }
 }
+
+#[test]
+fn does_who_connects_later_expect_what_others_lost() {
+    let copies = |loss: u32| {
+        let profile = format!(r#"{{"delay_ms": 30, "loss_percent": {loss}}}"#);
+        let mut world = World::new(&Profile::parse(&profile).unwrap(), 1);
+        let [first, _] = world.connected();
+        for number in 0..200 {
+            world.say(0, first, 0, number);
+            world.run(millis(20));
+        }
+        let [second, _] = world.connected();
+        world.say(0, second, 1, 0);
+        world.run(seconds(1));
+        world.hosts[0].connections[&second].stats().copies
+    };
+    assert_eq!((copies(0), copies(2)), (0, 1));
+}
