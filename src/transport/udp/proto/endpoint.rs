@@ -371,10 +371,11 @@ impl Endpoint {
     /// Tells the others what a connection learned of its path, or it what others did.
     fn share_losses(&mut self, connection: &mut Connection) {
         let (ip, now) = (connection.remote().ip(), connection.clock());
-        if connection.has_seen_loss() {
-            self.losses.note(ip, now);
-        } else if self.losses.are_expected(ip, now) {
-            connection.expect_loss();
+        if connection.has_seen_losses() {
+            self.losses.note(ip, connection.burst_seen(), now);
+        }
+        if let Some(burst) = self.losses.expected(ip, now) {
+            connection.expect_loss(burst);
         }
     }
 

@@ -26,11 +26,16 @@ const MAX_PAIRS: u32 = 32;
 /// Samples that say what the path is like just now.
 const RECENT: usize = 4;
 
+/// Samples that make an average.
+const SETTLED: u8 = 8;
+
 /// Estimates the round trip time of one path.
 #[derive(Clone, Debug)]
 pub(crate) struct RttEstimator {
     /// The last samples, the latest first; zero where there is none yet.
     recent: [Duration; RECENT],
+    /// Up to [`SETTLED`].
+    samples: u8,
     /// The last sample, less what the other side spent.
     adjusted: Duration,
     smoothed: Duration,
@@ -49,6 +54,7 @@ impl RttEstimator {
     pub(crate) fn new(initial: Duration) -> Self {
         Self {
             recent: [Duration::ZERO; RECENT],
+            samples: 0,
             adjusted: Duration::ZERO,
             smoothed: initial,
             var: initial / 2,
@@ -67,6 +73,7 @@ impl RttEstimator {
         self.note_jitter(sample, now);
         self.recent.rotate_right(1);
         self.recent[0] = sample;
+        self.samples = self.samples.saturating_add(1).min(SETTLED);
         let min = self.min.get_or_insert_with(|| WindowedMin::new(sample, now));
         min.update(sample, now);
         let floor = min.get().saturating_add(ack_delay);
@@ -96,6 +103,11 @@ impl RttEstimator {
     /// moving average, and no single packet that was late by chance.
     pub(crate) fn lately(&self) -> Duration {
         self.recent[0].min(self.recent[1])
+    }
+
+    /// `smoothed_rtt`, once it is an average of some samples.
+    pub(crate) fn settled(&self) -> Option<Duration> {
+        (self.samples >= SETTLED).then_some(self.smoothed)
     }
 
     /// What none of the last four samples was more than. Unlike the averages it forgets after four samples,

@@ -267,6 +267,7 @@ impl Connection {
             rttvar: rtt.var(),
             jitter: rtt.jitter(),
             lately: rtt.lately(),
+            settled: rtt.settled(),
             most_lately: rtt.most_lately(),
             // What is assumed before the first sample is no measure of a queue.
             min_rtt: rtt.first_sample_at().map_or(Duration::ZERO, |_| rtt.min()),
@@ -278,13 +279,18 @@ impl Connection {
     }
 
     /// Whether this connection saw that its path loses packets though no queue stands in it.
-    pub(in crate::transport::udp::proto) fn has_seen_loss(&self) -> bool {
-        self.estimate.has_seen_loss() && !self.thin.is_congested(self.clock)
+    pub(in crate::transport::udp::proto) fn has_seen_losses(&self) -> bool {
+        self.estimate.has_seen_losses() && !self.thin.is_congested(self.clock)
     }
 
-    /// Another connection saw that.
-    pub(in crate::transport::udp::proto) fn expect_loss(&mut self) {
-        self.estimate.expect_loss();
+    /// How long its losses last.
+    pub(in crate::transport::udp::proto) fn burst_seen(&self) -> Option<Duration> {
+        self.estimate.burst_seen()
+    }
+
+    /// Another connection saw losses, for so long.
+    pub(in crate::transport::udp::proto) fn expect_loss(&mut self, burst: Duration) {
+        self.estimate.expect(burst);
     }
 
     pub(super) fn is_waiting_to_send(&self, class: Class) -> bool {

@@ -15,32 +15,29 @@ const MAX_ADDRESSES: usize = 1024;
 /// How long what was learned is believed: a link that somebody moves with is another by then.
 const MAX_AGE: Duration = Duration::from_secs(300);
 
-/// When packets were last known to be lost, by the address of the other side.
+/// How long losses last and when that was last known, by the address of the other side.
 #[derive(Debug, Default)]
 pub(super) struct Losses {
-    known: BTreeMap<IpAddr, Instant>,
+    known: BTreeMap<IpAddr, (Duration, Instant)>,
 }
 
 impl Losses {
-    /// A connection to `ip` loses packets.
-    pub(super) fn note(&mut self, ip: IpAddr, now: Instant) {
+    /// A connection to `ip` loses packets, and for so long at a stretch if it knows.
+    pub(super) fn note(&mut self, ip: IpAddr, burst: Option<Duration>, now: Instant) {
         if self.known.len() >= MAX_ADDRESSES && !self.known.contains_key(&ip) {
-            let oldest = self.known.iter().min_by_key(|(_, at)| **at).map(|(ip, _)| *ip);
+            let oldest = self.known.iter().min_by_key(|(_, (_, at))| *at).map(|(ip, _)| *ip);
             if let Some(oldest) = oldest {
                 self.known.remove(&oldest);
             }
         }
-        self.known.insert(ip, now);
+        let (known, at) = self.known.entry(ip).or_insert((Duration::ZERO, now));
+        (*known, *at) = (burst.unwrap_or(*known), now);
     }
 
-    /// Whether another connection to `ip` has to expect it too.
-    pub(super) fn are_expected(&self, ip: IpAddr, now: Instant) -> bool {
-        self.known.get(&ip).is_some_and(|at| now.saturating_duration_since(*at) < MAX_AGE)
-    }
-
-    #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
-        self.known.len()
+    /// What another connection to `ip` has to expect too.
+    pub(super) fn expected(&self, ip: IpAddr, now: Instant) -> Option<Duration> {
+        let (burst, at) = self.known.get(&ip)?;
+        (now.saturating_duration_since(*at) < MAX_AGE).then_some(*burst)
     }
 }
 
@@ -55,24 +52,27 @@ mod tests {
 
     #[test]
     fn are_they_expected_for_five_minutes_at_that_address() {
-        let (mut losses, now) = (Losses::default(), Instant::now());
-        losses.note(ip(1), now);
-        assert!(losses.are_expected(ip(1), now + MAX_AGE - Duration::from_millis(1)));
-        assert!(!losses.are_expected(ip(1), now + MAX_AGE));
-        assert!(!losses.are_expected(ip(2), now));
-        losses.note(ip(1), now + MAX_AGE);
-        assert!(losses.are_expected(ip(1), now + MAX_AGE));
+        let (mut losses, now, burst) = (Losses::default(), Instant::now(), Duration::from_millis(20));
+        losses.note(ip(1), Some(burst), now);
+        assert_eq!(losses.expected(ip(1), now + MAX_AGE - Duration::from_millis(1)), Some(burst));
+        assert_eq!(losses.expected(ip(1), now + MAX_AGE), None);
+        assert_eq!(losses.expected(ip(2), now), None);
+        losses.note(ip(1), None, now + MAX_AGE);
+        assert_eq!(losses.expected(ip(1), now + MAX_AGE), Some(burst));
     }
 
     #[test]
     fn does_the_oldest_go_when_there_are_too_many() {
         let (mut losses, now) = (Losses::default(), Instant::now());
-        let millis = |number: u32| now + Duration::from_millis(number.into());
-        (0..MAX_ADDRESSES as u32).for_each(|number| losses.note(ip(number), millis(number)));
-        losses.note(ip(0), millis(2000));
-        assert!(losses.len() == MAX_ADDRESSES && losses.are_expected(ip(1), now));
-        losses.note(ip(5000), millis(2001));
-        assert!(losses.len() == MAX_ADDRESSES && !losses.are_expected(ip(1), now));
-        assert!(losses.are_expected(ip(0), now) && losses.are_expected(ip(5000), now));
+        let mut note = |number: u32, millis: u32| {
+            losses.note(ip(number), None, now + Duration::from_millis(millis.into()));
+            let are_expected = [0, 1, 2, 5000].map(|number| losses.expected(ip(number), now).is_some());
+            (losses.known.len(), are_expected)
+        };
+        for number in 0..MAX_ADDRESSES as u32 {
+            note(number, number);
+        }
+        assert_eq!(note(0, 2000), (MAX_ADDRESSES, [true, true, true, false]));
+        assert_eq!(note(5000, 2001), (MAX_ADDRESSES, [true, false, true, true]));
     }
 }

@@ -58,8 +58,9 @@ const FLOOR_WINDOW: Duration = Duration::from_secs(30);
 /// * Is it at most a quarter of the path's bandwidth, where that is known?
 /// * Is there no congestion: no CE mark within the last round trip, and `srtt - min_rtt`, with the shorter of
 ///   the last two round trips for `srtt` where that is longer, at most
-///   `max(min_rtt / 4, 15 ms)`? Where packets that leave together have round trips of their own each, twice
-///   their jitter more than what several in a row took at least. After a longer queue copies stay off for a
+///   `max(min_rtt / 4, 15 ms)`? Once `srtt` is an average its least counts instead of `min_rtt`, as the fastest
+///   of packets with jitter tells nothing of the others; and twice the jitter more is allowed, where packets
+///   that leave together have round trips of their own each. After a longer queue copies stay off for a
 ///   while that doubles each time, and come back a few at a time, or many connections that brake together
 ///   would let go together.
 #[derive(Debug)]
@@ -96,9 +97,7 @@ impl Brakes {
         self.bandwidth = conditions.bandwidth;
         self.marked_until = conditions.marked.and_then(|marked| marked.checked_add(conditions.srtt));
         self.jitter_unknown = conditions.jitter.is_none();
-        // A quiet line has one round trip a second: the average would take many to show a queue.
-        let rtt = conditions.srtt.max(conditions.lately);
-        self.queue.observe(now, rtt, conditions, chance);
+        self.queue.observe(now, conditions, chance);
     }
 
     /// `bytes` of copies more have been earned.
@@ -193,7 +192,7 @@ impl Bucket {
 /// Notices a queue building up on the path.
 #[derive(Debug)]
 struct QueueWatch {
-    /// Of this window and of the one before: the least RTT, and the least that several in a row took.
+    /// Of this window and of the one before: the least RTT, and the least average.
     least: [[Duration; 2]; 2],
     window_end: Option<Instant>,
     hold: Duration,
@@ -207,19 +206,8 @@ impl QueueWatch {
         Self { least: [[Duration::MAX; 2]; 2], window_end: None, hold: HOLD[0], held_until: None, turn: 0 }
     }
 
-    fn observe(&mut self, now: Instant, rtt: Duration, conditions: &Conditions, chance: u64) {
-        if conditions.min_rtt.is_zero() {
-            // Not measured yet.
-            return;
-        }
-        let [single, several] = self.least_rtt(now, [conditions.min_rtt, conditions.most_lately]);
-        // Where packets overtake each other the fastest of all tells nothing of the others.
-        let (least, jitter) = match conditions.jitter.filter(|jitter| *jitter > LITTLE_JITTER) {
-            Some(jitter) => (several, jitter.saturating_mul(2).min(MAX_JITTER)),
-            None => (single, Duration::ZERO),
-        };
-        let limit = (least / 4).max(MIN_QUEUE_LIMIT).saturating_add(jitter);
-        if rtt.saturating_sub(least) <= limit || self.is_held(now) {
+    fn observe(&mut self, now: Instant, conditions: &Conditions, chance: u64) {
+        if conditions.min_rtt.is_zero() || !self.is_queue(now, conditions) || self.is_held(now) {
             return;
         }
         let forgiven = self.held_until.is_none_or(|until| now.saturating_duration_since(until) > FORGIVE);
@@ -228,6 +216,17 @@ impl QueueWatch {
         // Between three quarters and five quarters of it.
         let eighths = u32::try_from(chance % 256).unwrap_or_default() + 384;
         self.held_until = now.checked_add(self.hold.saturating_mul(eighths) / 512);
+    }
+
+    fn is_queue(&mut self, now: Instant, conditions: &Conditions) -> bool {
+        let Conditions { min_rtt, srtt, lately, settled, jitter, .. } = *conditions;
+        let [single, average] = self.least_rtt(now, [min_rtt, settled.unwrap_or(Duration::MAX)]);
+        let least = if settled.is_some() { average } else { single };
+        let jitter = jitter.filter(|jitter| *jitter > LITTLE_JITTER);
+        let jitter = jitter.map_or(Duration::ZERO, |jitter| jitter.saturating_mul(2).min(MAX_JITTER));
+        // A quiet line has one round trip a second: the average would take many to show a queue.
+        let rtt = srtt.max(lately);
+        rtt.saturating_sub(least) > (least / 4).max(MIN_QUEUE_LIMIT).saturating_add(jitter)
     }
 
     fn least_rtt(&mut self, now: Instant, present: [Duration; 2]) -> [Duration; 2] {

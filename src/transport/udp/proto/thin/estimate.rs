@@ -39,8 +39,8 @@ pub(crate) struct LossEstimate {
     outcomes: VecDeque<Outcome>,
     lost: usize,
     memory: Memory,
-    /// Others lost packets on the same path.
-    expected: bool,
+    /// How long losses last that others saw on the same path.
+    expected: Option<Duration>,
     /// Packets whose fate is known.
     seen: u32,
 }
@@ -84,19 +84,24 @@ impl LossEstimate {
         }
     }
 
-    /// Whether the path is known to lose packets.
-    pub(crate) fn has_seen_loss(&self) -> bool {
-        self.memory.is_lossy()
+    /// Whether the path is known to lose packets: one may still turn out to be late.
+    pub(crate) fn has_seen_losses(&self) -> bool {
+        self.memory.is_lossy() && self.memory.lost() >= 2
     }
 
-    /// Somebody else saw losses on the same path: worth one copy until this one had time to see them too. No
-    /// more, or many people on one narrow link would all begin with copies at once.
-    pub(crate) fn expect_loss(&mut self) {
-        self.expected = true;
+    /// How long losses last, once some were seen to end.
+    pub(crate) fn burst_seen(&self) -> Option<Duration> {
+        self.memory.has_seen_ends().then(|| self.memory.burst())
+    }
+
+    /// Somebody else saw losses of that length on the same path: worth one copy until this one had time to
+    /// see them too. No more, or many people on one narrow link would all begin with copies at once.
+    pub(crate) fn expect(&mut self, burst: Duration) {
+        self.expected = Some(burst);
     }
 
     fn is_hearsay(&self) -> bool {
-        self.expected && self.seen < BELIEF && self.lost == 0 && !self.memory.is_lossy()
+        self.expected.is_some() && self.seen < BELIEF && self.lost == 0 && !self.memory.is_lossy()
     }
 
     /// The upper 80 % bound of the share of packets lost, between 0 and 1.
@@ -129,8 +134,14 @@ impl LossEstimate {
     pub(crate) fn view(&self) -> LossView {
         let p_hat = self.p_hat();
         let q = self.memory.soon.share(p_hat);
-        let (has_loss, burst) = (self.has_loss(), self.memory.burst());
+        let (has_loss, burst) = (self.has_loss(), self.burst());
         LossView { p_hat, has_loss, burst, q, q_close: self.memory.close.share(q) }
+    }
+
+    /// What others saw counts until it was seen how some losses end.
+    fn burst(&self) -> Duration {
+        let expected = self.expected.filter(|_| !self.memory.has_seen_ends());
+        self.memory.burst().max(expected.unwrap_or_default())
     }
 
     fn record(&mut self, outcome: Outcome) {
@@ -205,9 +216,10 @@ mod tests {
     fn is_what_others_lost_believed_until_this_one_knows_itself() {
         let start = start();
         let mut estimate = LossEstimate::default();
-        estimate.expect_loss();
-        assert!(estimate.has_loss() && estimate.p_hat() == MIN_LOSS);
-        assert!(!estimate.has_seen_loss(), "hearsay is not passed on");
+        let burst = Duration::from_millis(20);
+        estimate.expect(burst);
+        assert!(estimate.has_loss() && estimate.p_hat() == MIN_LOSS && estimate.view().burst == burst);
+        assert!(!estimate.has_seen_losses() && estimate.burst_seen().is_none(), "hearsay is not passed on");
         for pn in 0..u64::from(BELIEF) {
             assert!(estimate.has_loss(), "{pn}");
             estimate.on_acked(pn, start + Duration::from_millis(20 * pn));
@@ -273,7 +285,7 @@ mod tests {
                 estimate.on_acked(pn, at(pn * 5));
             }
         }
-        let burst = estimate.memory.burst().as_millis();
+        let burst = estimate.view().burst.as_millis();
         assert!((15..=25).contains(&burst), "{burst}");
     }
 
@@ -288,7 +300,7 @@ mod tests {
             } else {
                 estimate.on_acked(pn, at(pn * 5));
             }
-            longest = longest.max(if pn < 100 { Duration::ZERO } else { estimate.memory.burst() });
+            longest = longest.max(if pn < 100 { Duration::ZERO } else { estimate.view().burst });
         }
         assert!(longest < Duration::from_millis(3), "{longest:?}");
     }
@@ -317,6 +329,6 @@ mod tests {
     fn losses_of_different_messages_are_no_burst() {
         let mut estimate = LossEstimate::default();
         (0..50).for_each(|pn| estimate.on_lost(pn, at(pn * 500)));
-        assert_eq!(estimate.memory.burst(), Duration::ZERO);
+        assert_eq!(estimate.view().burst, Duration::ZERO);
     }
 }

@@ -14,6 +14,9 @@ const PRIOR: f64 = 50.0;
 /// The weight of what is expected of those behind a lost one, in packets.
 const EXPECTED: f64 = 2.0;
 
+/// Losses that must have been seen to end before nobody else is believed about how long that takes.
+const ENDS: f64 = 5.0;
+
 /// A path that loses more than this on average is a lossy one, however long nothing was lost by chance.
 const LOSSY: f64 = 0.003;
 
@@ -78,6 +81,16 @@ impl Memory {
     /// Whether the path loses more than one packet in 333.
     pub(super) fn is_lossy(&self) -> bool {
         self.lost > 0.5 && (self.lost + 1.0) / (self.packets + PRIOR) > LOSSY
+    }
+
+    /// Packets lost of late.
+    pub(super) fn lost(&self) -> u64 {
+        self.lost.round() as u64
+    }
+
+    /// Whether enough losses were seen to end to say how long they last.
+    pub(super) fn has_seen_ends(&self) -> bool {
+        self.soon.all - self.soon.lost >= ENDS
     }
 
     /// How long the path stays bad once it is, zero when losses come independently.

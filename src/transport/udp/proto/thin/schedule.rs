@@ -20,6 +20,9 @@ const BURSTY: f64 = 0.4;
 /// The same for one that follows closely, from which on it is no use to send one.
 const STUCK: f64 = 0.8;
 
+/// What packets that leave [`CLOSE_GAP`] apart do not outlast.
+const MAX_PACKET_BURST: Duration = Duration::from_millis(10);
+
 /// The share of the rounds after the first that may fail in a burst of packets.
 const BURST_EPSILON: f64 = 0.1;
 
@@ -56,6 +59,8 @@ pub(crate) struct Conditions {
     pub jitter: Option<Duration>,
     /// What the last two round trips both took at least.
     pub lately: Duration,
+    /// The smoothed round-trip time once it is made of some samples.
+    pub settled: Option<Duration>,
     /// What none of the last few round trips took more than; zero before the first.
     pub most_lately: Duration,
     /// The least round-trip time of late.
@@ -113,9 +118,10 @@ impl Conditions {
 
     /// Whether a burst of losses is over after so many packets rather than after some time: as with the chain
     /// of Gilbert that moves with each packet, which is what netem does. Believed of every burst until
-    /// packets that follow a lost one closely are seen to be lost nearly always.
+    /// packets that follow a lost one closely are seen to be lost nearly always, or bursts to last.
     fn counts_packets(&self) -> bool {
-        self.p.has_loss && self.p.q >= BURSTY && self.p.q > 2.0 * self.p.p_hat && self.p.q_close < STUCK
+        let LossView { p_hat, q, q_close, burst, has_loss } = self.p;
+        has_loss && q >= BURSTY && q > 2.0 * p_hat && q_close < STUCK && burst < MAX_PACKET_BURST
     }
 
     /// Time between two copies: twice the mean burst, so that the next one falls into another burst or

@@ -303,6 +303,7 @@ fn senseless_numbers_do_not_panic() {
                 jitter: Some(other),
                 lately: other,
                 most_lately: other,
+                settled: Some(other),
                 min_rtt: other,
                 reo_wnd: srtt,
                 bandwidth: Some(u64::MAX),
