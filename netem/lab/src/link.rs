@@ -1,6 +1,6 @@
 //! A link as its profile describes it, and what nobody can beat on it.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::Duration};
 
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
@@ -20,6 +20,15 @@ pub(crate) struct Link {
     pub(crate) queue_ms: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) queue_kbytes: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) blackouts: Option<Blackouts>,
+}
+
+/// How often nothing gets through.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Blackouts {
+    pub(crate) every_ms: f64,
+    pub(crate) length_ms: f64,
 }
 
 /// A segment's payload in a frame without its checksum, as on the wire here: 1448 of 1514 bytes.
@@ -31,6 +40,22 @@ impl Link {
         let mut link: Self = serde_json::from_str(&text).with_context(|| file.display().to_string())?;
         link.name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         Ok(link)
+    }
+
+    /// How long all but `share` of what is said, at any time, wait at most for the end of a blackout.
+    pub(crate) fn blackout_ms(&self, share: f64) -> f64 {
+        let Blackouts { every_ms, length_ms } = self.blackouts.unwrap_or_default();
+        (length_ms - (1.0 - share) * every_ms).max(0.0)
+    }
+
+    /// A time of at least `least` in which as much of it is blacked out as at any other time.
+    pub(crate) fn whole_periods(&self, least: Duration) -> Duration {
+        let period = self.blackouts.map_or(0.0, |blackouts| blackouts.every_ms / 1000.0);
+        if period > 0.0 {
+            Duration::from_secs_f64((least.as_secs_f64() / period).ceil() * period)
+        } else {
+            least
+        }
     }
 
     /// No link at all, both ends on the kernel that runs: for what a message costs.
@@ -78,6 +103,23 @@ mod tests {
 
     fn link(delay_ms: f64, loss_percent: f64) -> Link {
         Link { delay_ms, loss_percent, rate_mbit: 50.0, ..Link::default() }
+    }
+
+    #[test]
+    fn a_link_with_blackouts_is_looked_at_for_as_long_as_it_takes_to_see_one_of_each() {
+        let seconds = Duration::from_secs;
+        let link =
+            Link { blackouts: Some(Blackouts { every_ms: 60_000.0, length_ms: 3000.0 }), ..link(300.0, 2.0) };
+        assert_eq!([1, 60, 61].map(|least| link.whole_periods(seconds(least))), [60, 60, 120].map(seconds));
+        assert_eq!(Link::default().whole_periods(seconds(7)), seconds(7));
+    }
+
+    #[test]
+    fn who_speaks_in_a_blackout_waits_for_its_end() {
+        let blackouts = Some(Blackouts { every_ms: 60_000.0, length_ms: 3000.0 });
+        let link = Link { blackouts, ..link(300.0, 2.0) };
+        let waits = [0.5, 0.95, 0.99, 0.999].map(|share| link.blackout_ms(share).round());
+        assert_eq!(waits, [0.0, 0.0, 2400.0, 2940.0]);
     }
 
     #[test]

@@ -111,12 +111,13 @@ impl Series {
         // Rooms are about which share is late, not about the last thousandth.
         let messages = if workload == Workload::Rooms { self.messages / 2 } else { self.messages };
         let enough = if per_second > 0.0 { f64::from(messages) / per_second } else { 0.0 };
-        Duration::from_secs_f64(if plan.workload.has_bulk() {
+        let least = Duration::from_secs_f64(if plan.workload.has_bulk() {
             // What is under way when the counting ends was sent and not delivered.
             self.seconds.max(BULK_ROUND_TRIPS * link.rtt_ms() / 1000.0)
         } else {
             enough.min(6.0 * self.seconds)
-        })
+        });
+        link.whole_periods(least)
     }
 
     /// Rotated from pass to pass, so that none always runs first.

@@ -59,15 +59,17 @@ fn chat(gathered: &Gathered, link: &Link, workload: Workload) -> Vec<Verdict> {
     let mut verdicts = Vec::new();
     let mut at_most = |what, is, limit, best| verdicts.push(Verdict { what, is, limit, at_most: true, best });
 
-    if let Some(best) = best(&|group| group.latency(0.99)) {
-        at_most("p99", ours.latency(0.99), limit(link.floor_ms(), best.1, 1.0 / 3.0), Some(best));
-    }
     if let Some(raw) = gathered.group(&link.name, workload, columns::RAW) {
-        let p50 = raw.latency(0.5).unwrap_or(f64::INFINITY);
-        at_most("p50", ours.latency(0.5), p50 + 1.0, None);
+        // Bare datagrams of which nobody says that they are lost do not wait for the end of a blackout.
+        let floor = |raw: Latency, share| raw.unwrap_or(f64::INFINITY) + link.blackout_ms(share);
+        at_most("p50", ours.latency(0.5), floor(raw.latency(0.5), 0.5) + 1.0, None);
+        if let Some(best) = best(&|group| group.latency(0.99)) {
+            let limit = limit(floor(raw.latency(0.99), 0.99), best.1, 1.0 / 3.0);
+            at_most("p99", ours.latency(0.99), limit, Some(best));
+        }
         if let Some(best) = best(&|group| group.pooled_latency(0.999)) {
-            let floor = raw.pooled_latency(0.999).unwrap_or(f64::INFINITY);
-            at_most("p99.9", ours.pooled_latency(0.999), limit(floor, best.1, 0.5), Some(best));
+            let limit = limit(floor(raw.pooled_latency(0.999), 0.999), best.1, 0.5);
+            at_most("p99.9", ours.pooled_latency(0.999), limit, Some(best));
         }
     }
     if let Some(limit) = price_limit(link) {
