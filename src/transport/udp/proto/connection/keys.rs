@@ -103,8 +103,12 @@ impl DataKeys {
     }
 
     /// Seals packet `number`, whose header was written and whose payload follows it. `false`: it cannot be
-    /// sent, and `out` is as it was before it.
+    /// sent, as the key bears no more for instance, and `out` is as it was before it.
     pub(super) fn seal(&mut self, header: Unsealed, number: u64, out: &mut Vec<u8>) -> bool {
+        if self.sealed >= self.current.local.confidentiality_limit() {
+            header.discard(out);
+            return false;
+        }
         self.first_sealed.get_or_insert(number);
         self.sealed += 1;
         header.seal(out, self.local_header.as_ref(), self.current.local.as_ref())

@@ -63,9 +63,14 @@ impl Unsealed {
         self.pad_to(out, MIN_SEALED_BYTES.max(self.pn_at + MAX_NUMBER_LEN + SAMPLE_BYTES));
         let sealed = self.try_seal(out, header, packet).is_some();
         if !sealed {
-            out.truncate(self.start);
+            self.discard(out);
         }
         sealed
+    }
+
+    /// Takes what was written of the packet out of `out` again.
+    pub(crate) fn discard(self, out: &mut Vec<u8>) {
+        out.truncate(self.start);
     }
 
     fn try_seal(&self, out: &mut Vec<u8>, header: &dyn HeaderKey, packet: &dyn PacketKey) -> Option<()> {
