@@ -27,6 +27,10 @@ pub(super) const UNPACED_PACKETS: u8 = 4;
 /// Packets by which chat may exceed the window: never so much that it makes the congestion.
 pub(super) const THIN_OVERDRAFT: u64 = 2;
 
+/// Bytes of chat that may leave in a probe timeout while nothing is heard: an initial window (RFC 6928 §2), as
+/// on a path that nothing is known of.
+const UNHEARD_FLIGHT: u64 = 14_600;
+
 /// Packets by which answers and limits may exceed the window. They must get through while files fill it,
 /// but whoever asks and never acknowledges must not make us remember answers without end.
 const CONTROL_OVERDRAFT: u64 = 8;
@@ -141,7 +145,7 @@ impl Connection {
     fn pace_thin(&mut self) -> Option<Instant> {
         let until = self.paced_until.filter(|_| self.is_overdrawn())?;
         let (allowance, mtu) = (self.thin.allowance(self.clock), self.mtu.current());
-        if self.recovery.in_flight() + u64::from(mtu) > allowance {
+        if !self.is_allowed(allowance) {
             return Some(until);
         }
         let rate = (allowance as f64 / self.recovery.rtt().smoothed().as_secs_f64().max(0.001)) as u64;
@@ -153,7 +157,22 @@ impl Connection {
     pub(super) fn thin_in_window(&self) -> bool {
         let mtu = u64::from(self.mtu.current());
         let window = self.controller.window() + THIN_OVERDRAFT * mtu;
-        self.recovery.in_flight() + mtu <= window.max(self.thin.allowance(self.clock))
+        self.recovery.in_flight() + mtu <= window || self.is_allowed(self.thin.allowance(self.clock))
+    }
+
+    /// Whether `allowance` has room for one packet more, or what left of late no more than an
+    /// initial window. What nothing was heard of for a probe timeout is lost or waits for a path that is
+    /// dead; if it counted, chat would fall silent in a blackout and nobody would notice the end of it.
+    fn is_allowed(&self, allowance: u64) -> bool {
+        let Some(free) = allowance.checked_sub(self.mtu.current().into()) else { return false };
+        if self.recovery.in_flight() <= free {
+            return true;
+        }
+        let timeout = self.probe_timeout();
+        let of_late = |packet: &&SentPacket| self.clock.saturating_duration_since(packet.sent) < timeout;
+        let mut sent = self.recovery.unacked(Space::Data).rev().take_while(of_late);
+        sent.try_fold(free.min(UNHEARD_FLIGHT), |free, packet| free.checked_sub(packet.bytes.into()))
+            .is_some()
     }
 
     /// Whether chat has used up what may leave in spite of the pacer.

@@ -55,6 +55,8 @@ pub(crate) struct Thin {
     max_copies: u8,
     chance: u64,
     rounds_failing: u32,
+    /// How many in a row do not yet make the path seem dead.
+    linear_rounds: u32,
     /// While the path seems dead, one message asks for all: no other begins a round before this.
     quiet_until: Option<Instant>,
     /// How long it asked after the last time.
@@ -77,6 +79,7 @@ impl Thin {
             max_copies,
             chance: seed,
             rounds_failing: 0,
+            linear_rounds: LINEAR_ROUNDS,
             quiet_until: None,
             quiet: Duration::ZERO,
             revived: false,
@@ -149,14 +152,15 @@ impl Thin {
     /// once; its acknowledgement then tells the fate of all the others. Only the first sign of life
     /// counts until that comes: what arrives proves nothing of the way there.
     pub(crate) fn on_heard(&mut self, now: Instant) {
-        if self.rounds_failing <= LINEAR_ROUNDS || self.revived {
+        if self.rounds_failing <= self.linear_rounds || self.revived {
             return;
         }
         let Some(&(_, r)) = self.wakes.first() else { return };
         self.revived = true;
         self.quiet_until = None;
+        let linear = self.linear_rounds;
         self.change(r, |message| {
-            if message.round > LINEAR_ROUNDS {
+            if message.round > linear {
                 message.deadline = message.deadline.min(now);
             }
         });
@@ -270,19 +274,20 @@ impl Thin {
     fn observe(&mut self, now: Instant, conditions: &Conditions) {
         let chance = self.draw();
         self.brakes.observe(now, conditions, chance);
+        self.linear_rounds = conditions.linear_rounds();
         if self.brakes.is_congested(now) {
             self.allowance.on_congestion();
         }
     }
 
     fn next_round(&mut self, message: &Message, now: Instant, conditions: &Conditions) -> Message {
-        let dead = self.rounds_failing > LINEAR_ROUNDS;
+        let dead = self.rounds_failing > self.linear_rounds;
         let before = if dead { self.rounds_failing.max(message.round) } else { message.round };
         let round = before.saturating_add(1);
         self.rounds = self.rounds.saturating_add(1);
         self.rounds_failing = self.rounds_failing.max(round);
         let message = self.start_round(message.frame_bytes, round, message.in_flight, now, conditions);
-        if round > LINEAR_ROUNDS {
+        if round > self.linear_rounds {
             self.quiet = message.deadline.saturating_duration_since(now);
             self.quiet_until = Some(message.deadline);
         }

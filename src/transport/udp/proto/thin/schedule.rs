@@ -39,6 +39,11 @@ const GRANULARITY: Duration = Duration::from_millis(1);
 /// makes the 99.9th percentile explode: 30 % loss takes every third of these.
 pub(super) const LINEAR_ROUNDS: u32 = 3;
 
+/// The same where a round takes [`SLOW`]: that is no load, and who sails out of a shadow after some seconds does
+/// not wait for another.
+const SLOW_LINEAR_ROUNDS: u32 = 6;
+const SLOW: Duration = Duration::from_millis(500);
+
 /// The longest that a round is waited for, unless the path itself is slower.
 const MAX_WAIT: Duration = Duration::from_secs(3);
 
@@ -91,7 +96,7 @@ impl Conditions {
     /// for each. A message that is late gets as many as it takes to see nine bursts of ten end.
     pub(super) fn target(&self, round: u32, unanswered: u32, max_copies: u8) -> u8 {
         let p = self.p.p_hat;
-        if self.is_silence_unexplained(unanswered) || round > LINEAR_ROUNDS {
+        if self.is_silence_unexplained(unanswered) || round > self.linear_rounds() {
             return 1;
         }
         let max_copies = max_copies.max(1);
@@ -145,12 +150,12 @@ impl Conditions {
     /// [`Self::patience`].
     pub(super) fn wait(&self, round: u32, copies: u8, gap: Duration, chance: u64) -> Duration {
         let timeout = self.timeout().saturating_add(self.patience(copies, gap));
-        if round < LINEAR_ROUNDS {
+        if round < self.linear_rounds() {
             return timeout;
         }
         let cap = timeout.max(MAX_WAIT);
         let mut wait = timeout;
-        for _ in LINEAR_ROUNDS..=round {
+        for _ in self.linear_rounds()..=round {
             if wait >= cap {
                 break;
             }
@@ -158,6 +163,11 @@ impl Conditions {
         }
         let tenths_of_percent = u32::try_from(chance % 201).unwrap_or_default() + 900;
         wait.min(cap).saturating_mul(tenths_of_percent) / 1000
+    }
+
+    /// Rounds after the first transmission that do not back off.
+    pub(super) fn linear_rounds(&self) -> u32 {
+        if self.timeout() < SLOW { LINEAR_ROUNDS } else { SLOW_LINEAR_ROUNDS }
     }
 
     fn timeout(&self) -> Duration {
