@@ -372,10 +372,10 @@ impl Endpoint {
     fn share_losses(&mut self, connection: &mut Connection) {
         let (ip, now) = (connection.remote().ip(), connection.clock());
         if connection.has_seen_losses() {
-            self.losses.note(ip, connection.burst_seen(), now);
+            self.losses.note(ip, connection.bursts_seen(), now);
         }
-        if let Some(burst) = self.losses.expected(ip, now) {
-            connection.expect_loss(burst);
+        if let Some(bursts) = self.losses.expected(ip, now) {
+            connection.expect_loss(bursts);
         }
     }
 

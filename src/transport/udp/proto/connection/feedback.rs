@@ -14,7 +14,7 @@ use crate::transport::{
         congestion::{AckSample, LossSample, RttView},
         loss::{Outcome, Spurious},
         sent::{Carried, SentPacket},
-        thin::{Conditions, LossView},
+        thin::{Bursts, Conditions, LossView},
     },
 };
 
@@ -283,14 +283,14 @@ impl Connection {
         self.estimate.has_seen_losses() && !self.thin.is_congested(self.clock)
     }
 
-    /// How long its losses last.
-    pub(in crate::transport::udp::proto) fn burst_seen(&self) -> Option<Duration> {
-        self.estimate.burst_seen()
+    /// What it knows of their bursts.
+    pub(in crate::transport::udp::proto) fn bursts_seen(&self) -> Bursts {
+        self.estimate.bursts_seen()
     }
 
-    /// Another connection saw losses, for so long.
-    pub(in crate::transport::udp::proto) fn expect_loss(&mut self, burst: Duration) {
-        self.estimate.expect(burst);
+    /// Another connection saw losses.
+    pub(in crate::transport::udp::proto) fn expect_loss(&mut self, bursts: Bursts) {
+        self.estimate.expect(bursts);
     }
 
     pub(super) fn is_waiting_to_send(&self, class: Class) -> bool {

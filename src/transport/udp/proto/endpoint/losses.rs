@@ -9,35 +9,37 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::transport::udp::proto::thin::Bursts;
+
 /// Addresses remembered; the one longest without a word of it goes first.
 const MAX_ADDRESSES: usize = 1024;
 
 /// How long what was learned is believed: a link that somebody moves with is another by then.
 const MAX_AGE: Duration = Duration::from_secs(300);
 
-/// How long losses last and when that was last known, by the address of the other side.
+/// What is known of losses and since when, by the address of the other side.
 #[derive(Debug, Default)]
 pub(super) struct Losses {
-    known: BTreeMap<IpAddr, (Duration, Instant)>,
+    known: BTreeMap<IpAddr, (Bursts, Instant)>,
 }
 
 impl Losses {
-    /// A connection to `ip` loses packets, and for so long at a stretch if it knows.
-    pub(super) fn note(&mut self, ip: IpAddr, burst: Option<Duration>, now: Instant) {
+    /// A connection to `ip` loses packets, and knows that of their bursts.
+    pub(super) fn note(&mut self, ip: IpAddr, bursts: Bursts, now: Instant) {
         if self.known.len() >= MAX_ADDRESSES && !self.known.contains_key(&ip) {
             let oldest = self.known.iter().min_by_key(|(_, (_, at))| *at).map(|(ip, _)| *ip);
             if let Some(oldest) = oldest {
                 self.known.remove(&oldest);
             }
         }
-        let (known, at) = self.known.entry(ip).or_insert((Duration::ZERO, now));
-        (*known, *at) = (burst.unwrap_or(*known), now);
+        let (known, at) = self.known.entry(ip).or_insert((bursts, now));
+        (*known, *at) = (known.with(bursts), now);
     }
 
     /// What another connection to `ip` has to expect too.
-    pub(super) fn expected(&self, ip: IpAddr, now: Instant) -> Option<Duration> {
-        let (burst, at) = self.known.get(&ip)?;
-        (now.saturating_duration_since(*at) < MAX_AGE).then_some(*burst)
+    pub(super) fn expected(&self, ip: IpAddr, now: Instant) -> Option<Bursts> {
+        let (bursts, at) = self.known.get(&ip)?;
+        (now.saturating_duration_since(*at) < MAX_AGE).then_some(*bursts)
     }
 }
 
@@ -52,20 +54,21 @@ mod tests {
 
     #[test]
     fn are_they_expected_for_five_minutes_at_that_address() {
-        let (mut losses, now, burst) = (Losses::default(), Instant::now(), Duration::from_millis(20));
-        losses.note(ip(1), Some(burst), now);
-        assert_eq!(losses.expected(ip(1), now + MAX_AGE - Duration::from_millis(1)), Some(burst));
+        let (mut losses, now) = (Losses::default(), Instant::now());
+        let bursts = Bursts { length: Some(Duration::from_millis(20)), q_close: Some(0.5) };
+        losses.note(ip(1), bursts, now);
+        assert_eq!(losses.expected(ip(1), now + MAX_AGE - Duration::from_millis(1)), Some(bursts));
         assert_eq!(losses.expected(ip(1), now + MAX_AGE), None);
         assert_eq!(losses.expected(ip(2), now), None);
-        losses.note(ip(1), None, now + MAX_AGE);
-        assert_eq!(losses.expected(ip(1), now + MAX_AGE), Some(burst));
+        losses.note(ip(1), Bursts::default(), now + MAX_AGE);
+        assert_eq!(losses.expected(ip(1), now + MAX_AGE), Some(bursts));
     }
 
     #[test]
     fn does_the_oldest_go_when_there_are_too_many() {
         let (mut losses, now) = (Losses::default(), Instant::now());
         let mut note = |number: u32, millis: u32| {
-            losses.note(ip(number), None, now + Duration::from_millis(millis.into()));
+            losses.note(ip(number), Bursts::default(), now + Duration::from_millis(millis.into()));
             let are_expected = [0, 1, 2, 5000].map(|number| losses.expected(ip(number), now).is_some());
             (losses.known.len(), are_expected)
         };

@@ -39,8 +39,8 @@ pub(crate) struct LossEstimate {
     outcomes: VecDeque<Outcome>,
     lost: usize,
     memory: Memory,
-    /// How long losses last that others saw on the same path.
-    expected: Option<Duration>,
+    /// What others lost on the same path.
+    expected: Option<Bursts>,
     /// Packets whose fate is known.
     seen: u32,
 }
@@ -89,15 +89,19 @@ impl LossEstimate {
         self.memory.is_lossy() && self.memory.lost() >= 2
     }
 
-    /// How long losses last, once some were seen to end.
-    pub(crate) fn burst_seen(&self) -> Option<Duration> {
-        self.memory.has_seen_ends().then(|| self.memory.burst())
+    /// What it knows of their bursts, that others may expect them.
+    pub(crate) fn bursts_seen(&self) -> Bursts {
+        let Memory { close, .. } = &self.memory;
+        Bursts {
+            length: self.memory.has_seen_ends().then(|| self.memory.burst()),
+            q_close: close.is_known().then(|| close.share(0.0)),
+        }
     }
 
-    /// Somebody else saw losses of that length on the same path: worth one copy until this one had time to
-    /// see them too. No more, or many people on one narrow link would all begin with copies at once.
-    pub(crate) fn expect(&mut self, burst: Duration) {
-        self.expected = Some(burst);
+    /// Somebody else saw losses on the same path: worth one copy until this one had time to see them too. No
+    /// more, or many people on one narrow link would all begin with copies at once.
+    pub(crate) fn expect(&mut self, bursts: Bursts) {
+        self.expected = Some(bursts);
     }
 
     fn is_hearsay(&self) -> bool {
@@ -135,12 +139,14 @@ impl LossEstimate {
         let p_hat = self.p_hat();
         let q = self.memory.soon.share(p_hat);
         let (has_loss, burst) = (self.has_loss(), self.burst());
-        LossView { p_hat, has_loss, burst, q, q_close: self.memory.close.share(q) }
+        let expected = self.expected.and_then(|bursts| bursts.q_close);
+        LossView { p_hat, has_loss, burst, q, q_close: self.memory.close.share(expected.unwrap_or(q)) }
     }
 
     /// What others saw counts until it was seen how some losses end.
     fn burst(&self) -> Duration {
-        let expected = self.expected.filter(|_| !self.memory.has_seen_ends());
+        let expected = self.expected.and_then(|bursts| bursts.length);
+        let expected = expected.filter(|_| !self.memory.has_seen_ends());
         self.memory.burst().max(expected.unwrap_or_default())
     }
 
@@ -188,6 +194,22 @@ impl LossEstimate {
     }
 }
 
+/// What one connection can tell another of a path's losses.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Bursts {
+    /// See [`LossView::burst`].
+    pub length: Option<Duration>,
+    /// See [`LossView::q_close`].
+    pub q_close: Option<f64>,
+}
+
+impl Bursts {
+    /// What is known with `other`, which is later.
+    pub(crate) fn with(self, other: Self) -> Self {
+        Self { length: other.length.or(self.length), q_close: other.q_close.or(self.q_close) }
+    }
+}
+
 /// An estimate at one moment.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LossView {
@@ -217,9 +239,11 @@ mod tests {
         let start = start();
         let mut estimate = LossEstimate::default();
         let burst = Duration::from_millis(20);
-        estimate.expect(burst);
-        assert!(estimate.has_loss() && estimate.p_hat() == MIN_LOSS && estimate.view().burst == burst);
-        assert!(!estimate.has_seen_losses() && estimate.burst_seen().is_none(), "hearsay is not passed on");
+        estimate.expect(Bursts { length: Some(burst), q_close: Some(0.9) });
+        let LossView { p_hat, has_loss, burst: expected, q_close, .. } = estimate.view();
+        assert_eq!((p_hat, has_loss, expected, q_close), (MIN_LOSS, true, burst, 0.9));
+        let told = (estimate.has_seen_losses(), estimate.bursts_seen());
+        assert_eq!(told, (false, Bursts::default()), "hearsay is not passed on");
         for pn in 0..u64::from(BELIEF) {
             assert!(estimate.has_loss(), "{pn}");
             estimate.on_acked(pn, start + Duration::from_millis(20 * pn));

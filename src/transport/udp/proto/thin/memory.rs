@@ -54,6 +54,11 @@ impl Followers {
         ((self.lost + EXPECTED * expected) / (self.all + EXPECTED)).clamp(0.0, 1.0)
     }
 
+    /// Whether they are more than what is expected of them.
+    pub(super) fn is_known(self) -> bool {
+        self.all > 3.0 * EXPECTED
+    }
+
     fn fade(&mut self, kept: f64) {
         self.all *= kept;
         self.lost *= kept;

@@ -26,7 +26,7 @@ use std::{
 use super::sent::PieceRef;
 use allowance::Allowance;
 use brakes::Brakes;
-pub(crate) use estimate::{LossEstimate, LossView};
+pub(crate) use estimate::{Bursts, LossEstimate, LossView};
 use message::{Message, later};
 pub(crate) use schedule::Conditions;
 use schedule::{LEAST_GAP, LINEAR_ROUNDS};

@@ -20,9 +20,6 @@ const BURSTY: f64 = 0.4;
 /// The same for one that follows closely, from which on it is no use to send one.
 const STUCK: f64 = 0.8;
 
-/// What packets that leave [`CLOSE_GAP`] apart do not outlast.
-const MAX_PACKET_BURST: Duration = Duration::from_millis(10);
-
 /// The share of the rounds after the first that may fail in a burst of packets.
 const BURST_EPSILON: f64 = 0.1;
 
@@ -123,10 +120,10 @@ impl Conditions {
 
     /// Whether a burst of losses is over after so many packets rather than after some time: as with the chain
     /// of Gilbert that moves with each packet, which is what netem does. Believed of every burst until
-    /// packets that follow a lost one closely are seen to be lost nearly always, or bursts to last.
+    /// packets that follow a lost one closely are seen to be lost nearly always.
     fn counts_packets(&self) -> bool {
-        let LossView { p_hat, q, q_close, burst, has_loss } = self.p;
-        has_loss && q >= BURSTY && q > 2.0 * p_hat && q_close < STUCK && burst < MAX_PACKET_BURST
+        let LossView { p_hat, q, q_close, has_loss, .. } = self.p;
+        has_loss && q >= BURSTY && q > 2.0 * p_hat && q_close < STUCK
     }
 
     /// Time between two copies: twice the mean burst, so that the next one falls into another burst or
