@@ -14,6 +14,12 @@ const MOST_GAP: Duration = Duration::from_millis(40);
 /// Time between the copies of a late message in a burst of packets.
 const CLOSE_GAP: Duration = Duration::from_micros(2500);
 
+/// Loss that is heavy, how much more often than any packet the one behind a lost one is lost where each is lost by
+/// itself, and time between copies there.
+const HEAVY: f64 = 0.2;
+const INDEPENDENT: f64 = 1.25;
+const HEAVY_GAP: Duration = Duration::from_millis(1);
+
 /// The chance that a packet behind a lost one is lost too from which on losses come in bursts.
 const BURSTY: f64 = 0.4;
 
@@ -130,10 +136,15 @@ impl Conditions {
     /// none, but at most a quarter of a round trip and 40 ms. Where more packets end a burst, and not
     /// time, the copies of later rounds follow each other closely.
     ///
-    /// At least 5 ms otherwise, even where that is longer than a round trip: there the deadline comes first.
+    /// At least 5 ms otherwise, even where that is longer than a round trip: there the deadline comes first. But
+    /// 1 ms where so much is lost that the copy decides when half of the messages arrive, and what follows
+    /// closely is not lost more often than the rest.
     pub(super) fn gap(&self, round: u32) -> Duration {
         if round > 0 && self.counts_packets() {
             return CLOSE_GAP;
+        }
+        if self.p.p_hat >= HEAVY && self.p.q_close <= INDEPENDENT * self.p.p_hat {
+            return HEAVY_GAP;
         }
         self.p.burst.saturating_mul(2).min(self.srtt / 4).min(MOST_GAP).max(LEAST_GAP)
     }
