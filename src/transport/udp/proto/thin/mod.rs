@@ -309,7 +309,7 @@ impl Thin {
         now: Instant,
         conditions: &Conditions,
     ) -> Message {
-        let copies = conditions.target(round, unanswered, self.max_copies);
+        let copies = conditions.target(round, unanswered, self.messages.len(), self.max_copies);
         let (owed, gap) = (copies.saturating_sub(1), conditions.gap(round));
         let deadline = later(now, conditions.wait(round, copies, gap, self.draw()));
         let in_flight = unanswered.saturating_add(1);

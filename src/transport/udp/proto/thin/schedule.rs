@@ -7,6 +7,9 @@ use super::{LossView, estimate::MIN_LOSS};
 /// The share of messages that may need a second round.
 const EPSILON: f64 = 1e-3;
 
+/// Messages that wait for an acknowledgement and are few.
+const MANY: f64 = 2.0;
+
 /// The least and most time between two copies.
 pub(super) const LEAST_GAP: Duration = Duration::from_millis(5);
 const MOST_GAP: Duration = Duration::from_millis(40);
@@ -86,6 +89,7 @@ pub(crate) struct Conditions {
 
 impl Conditions {
     /// How often a message is sent in a round: the least `c` with `p_hat^c <= 0.001`, at most `max_copies`.
+    /// Less than that thousandth where more than [`MANY`] are `waiting`: one that is late holds them up.
     ///
     /// `round` counts from 0, `unanswered` the packets with the message whose fate is unknown. Once
     /// without loss worth mentioning; a repeated round has two at least, and from the second on one more.
@@ -97,13 +101,14 @@ impl Conditions {
     /// Where losses come in bursts of so many packets, however long they take, each copy only divides by
     /// `1 / q` the chance that the message is lost, and at first the many messages that need none would pay
     /// for each. A message that is late gets as many as it takes to see nine bursts of ten end.
-    pub(super) fn target(&self, round: u32, unanswered: u32, max_copies: u8) -> u8 {
+    pub(super) fn target(&self, round: u32, unanswered: u32, waiting: usize, max_copies: u8) -> u8 {
         let p = self.p.p_hat;
         if self.is_silence_unexplained(unanswered) || round > self.linear_rounds() {
             return 1;
         }
         let max_copies = max_copies.max(1);
-        let needed = if self.p.has_loss && p >= MIN_LOSS { (EPSILON.ln() / p.ln()).ceil() } else { 1.0 };
+        let epsilon = EPSILON / (waiting as f64 / MANY).max(1.0);
+        let needed = if self.p.has_loss && p >= MIN_LOSS { (epsilon.ln() / p.ln()).ceil() } else { 1.0 };
         let needed = needed.clamp(1.0, f64::from(max_copies)) as u8;
         let copies = match round {
             0 => needed,

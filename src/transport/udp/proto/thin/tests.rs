@@ -116,17 +116,19 @@ fn drain(thin: &mut Thin, end: u64, conditions: &Conditions) -> Vec<(u128, Due)>
 
 #[test]
 fn copies_follow_the_loss() {
-    let target = |n, round, unanswered| conditions(&lossy(n)).target(round, unanswered, 3);
+    let target = |n, round, unanswered| conditions(&lossy(n)).target(round, unanswered, 0, 3);
     assert_eq!([0, 250, 50, 10, 3].map(|n| target(n, 0, 0)), [1, 2, 2, 3, 3]);
     assert_eq!([0, 1, 2, 3, 4, 1000].map(|round| target(0, round, 1)), [1, 2, 3, 3, 1, 1]);
     assert_eq!([0, 1, 2, 3, 4].map(|round| target(3, round, 3)), [3, 3, 4, 4, 1]);
-    assert_eq!(conditions(&lossy(1)).target(0, 0, 0), 1);
+    assert_eq!(conditions(&lossy(1)).target(0, 0, 0, 0), 1);
+    let behind = |waiting| conditions(&lossy(100)).target(0, 0, waiting, 3);
+    assert_eq!([0, 2, 30, 1000, usize::MAX].map(behind), [2, 2, 3, 3, 3]);
 }
 
 #[test]
 fn silence_that_loss_does_not_explain_is_not_answered_with_copies() {
     let most =
-        |n| (0..100).take_while(|unanswered| conditions(&lossy(n)).target(1, *unanswered, 3) > 1).last();
+        |n| (0..100).take_while(|unanswered| conditions(&lossy(n)).target(1, *unanswered, 0, 3) > 1).last();
     assert_eq!([0, 50, 10, 3, 1].map(most), [Some(1), Some(2), Some(4), Some(10), Some(99)]);
 }
 

@@ -54,7 +54,7 @@ pub(super) fn links() -> Vec<(Case, Bounds)> {
             [37.0, 72.0, 2.7],
         ),
         ("burst", Profile::named("burst").unwrap(), [170.0, 300.0, 4.5]),
-        ("satellite", Profile::named("satellite").unwrap(), [330.0, 930.0, 2.7]),
+        ("satellite", Profile::named("satellite").unwrap(), [330.0, 400.0, 4.1]),
         ("wifi", Profile::named("wifi").unwrap(), [14.0, 25.0, 2.7]),
         ("lossy10", Profile::named("lossy10").unwrap(), [70.0, 260.0, 4.5]),
         ("lossy30", Profile::named("lossy30").unwrap(), [270.0, 450.0, 4.5]),
