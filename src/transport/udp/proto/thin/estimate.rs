@@ -92,10 +92,10 @@ impl LossEstimate {
     /// What it knows of their bursts, that others may expect them.
     pub(crate) fn bursts_seen(&self) -> Bursts {
         let Memory { close, .. } = &self.memory;
-        Bursts {
-            length: self.memory.has_seen_ends().then(|| self.memory.burst()),
-            q_close: close.is_known().then(|| close.share(0.0)),
-        }
+        let length = self.memory.has_seen_ends().then(|| self.memory.burst());
+        // Too few that were all lost by chance must not keep others, and itself, from trying more.
+        let q_close = close.is_known().then(|| close.share(0.0));
+        Bursts { length, q_close }
     }
 
     /// Somebody else saw losses on the same path: worth one copy until this one had time to see them too. No
