@@ -36,8 +36,9 @@ pub(crate) struct RttEstimator {
     recent: [Duration; RECENT],
     /// Up to [`SETTLED`].
     samples: u8,
-    /// The last sample, less what the other side spent.
+    /// The last sample, less what the other side spent, and the one before.
     adjusted: Duration,
+    adjusted_before: Duration,
     smoothed: Duration,
     var: Duration,
     jitter: Duration,
@@ -56,6 +57,7 @@ impl RttEstimator {
             recent: [Duration::ZERO; RECENT],
             samples: 0,
             adjusted: Duration::ZERO,
+            adjusted_before: Duration::ZERO,
             smoothed: initial,
             var: initial / 2,
             jitter: Duration::ZERO,
@@ -77,6 +79,7 @@ impl RttEstimator {
         let min = self.min.get_or_insert_with(|| WindowedMin::new(sample, now));
         min.update(sample, now);
         let floor = min.get().saturating_add(ack_delay);
+        self.adjusted_before = self.adjusted;
         if self.first_sample_at.is_none() {
             self.first_sample_at = Some(now);
             (self.adjusted, self.smoothed, self.var) = (sample, sample, sample / 2);
@@ -99,10 +102,10 @@ impl RttEstimator {
         self.adjusted
     }
 
-    /// What the last two samples both were at least: longer than a queue that stands takes to show in a
-    /// moving average, and no single packet that was late by chance.
+    /// What the last two samples both were at least, less what the other side spent: longer than a queue that
+    /// stands takes to show in a moving average, and no single packet that was late by chance.
     pub(crate) fn lately(&self) -> Duration {
-        self.recent[0].min(self.recent[1])
+        self.adjusted.min(self.adjusted_before)
     }
 
     /// `smoothed_rtt`, once it is an average of some samples.

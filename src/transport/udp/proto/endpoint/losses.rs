@@ -55,7 +55,7 @@ mod tests {
     #[test]
     fn are_they_expected_for_five_minutes_at_that_address() {
         let (mut losses, now) = (Losses::default(), Instant::now());
-        let bursts = Bursts { length: Some(Duration::from_millis(20)), q_close: Some(0.5) };
+        let bursts = Bursts { length: Some(Duration::from_millis(20)), q_close: Some(0.5), share: None };
         losses.note(ip(1), bursts, now);
         assert_eq!(losses.expected(ip(1), now + MAX_AGE - Duration::from_millis(1)), Some(bursts));
         assert_eq!(losses.expected(ip(1), now + MAX_AGE), None);

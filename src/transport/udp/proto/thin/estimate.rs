@@ -95,7 +95,7 @@ impl LossEstimate {
         let length = self.memory.has_seen_ends().then(|| self.memory.burst());
         // Too few that were all lost by chance must not keep others, and itself, from trying more.
         let q_close = close.is_known().then(|| close.share(0.0));
-        Bursts { length, q_close }
+        Bursts { length, q_close, share: self.memory.share() }
     }
 
     /// Somebody else saw losses on the same path: worth one copy until this one had time to see them too. No
@@ -120,7 +120,8 @@ impl LossEstimate {
     pub(crate) fn p_hat(&self) -> f64 {
         let samples = self.outcomes.len() as f64 + PRIOR;
         if self.is_hearsay() {
-            return MIN_LOSS;
+            let share = self.expected.and_then(|bursts| bursts.share);
+            return share.unwrap_or_default().max(MIN_LOSS);
         }
         let prior = self.memory.share().map_or(1.0, |share| (PRIOR * share).min(1.0));
         let mean = (self.lost as f64 + prior) / samples;
@@ -140,7 +141,8 @@ impl LossEstimate {
         let q = self.memory.soon.share(p_hat);
         let (has_loss, burst) = (self.has_loss(), self.burst());
         let expected = self.expected.and_then(|bursts| bursts.q_close);
-        LossView { p_hat, has_loss, burst, q, q_close: self.memory.close.share(expected.unwrap_or(q)) }
+        let q_close = self.memory.close.share(expected.unwrap_or(q));
+        LossView { p_hat, has_loss, is_hearsay: self.is_hearsay(), burst, q, q_close }
     }
 
     /// What others saw counts until it was seen how some losses end.
@@ -194,19 +196,25 @@ impl LossEstimate {
     }
 }
 
-/// What one connection can tell another of a path's losses.
+/// What one connection can tell another of the losses of a path.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Bursts {
     /// See [`LossView::burst`].
     pub length: Option<Duration>,
     /// See [`LossView::q_close`].
     pub q_close: Option<f64>,
+    /// The share of packets lost.
+    pub share: Option<f64>,
 }
 
 impl Bursts {
     /// What is known with `other`, which is later.
     pub(crate) fn with(self, other: Self) -> Self {
-        Self { length: other.length.or(self.length), q_close: other.q_close.or(self.q_close) }
+        Self {
+            length: other.length.or(self.length),
+            q_close: other.q_close.or(self.q_close),
+            share: other.share.or(self.share),
+        }
     }
 }
 
@@ -217,6 +225,8 @@ pub(crate) struct LossView {
     pub p_hat: f64,
     /// See [`LossEstimate::has_loss`].
     pub has_loss: bool,
+    /// Whether others saw it and not this connection.
+    pub is_hearsay: bool,
     /// See [`Memory::burst`].
     pub burst: Duration,
     /// How likely it is that the packet behind a lost one is lost too, when it follows soon.
@@ -239,9 +249,9 @@ mod tests {
         let start = start();
         let mut estimate = LossEstimate::default();
         let burst = Duration::from_millis(20);
-        estimate.expect(Bursts { length: Some(burst), q_close: Some(0.9) });
+        estimate.expect(Bursts { length: Some(burst), q_close: Some(0.9), share: Some(0.1) });
         let LossView { p_hat, has_loss, burst: expected, q_close, .. } = estimate.view();
-        assert_eq!((p_hat, has_loss, expected, q_close), (MIN_LOSS, true, burst, 0.9));
+        assert_eq!((p_hat, has_loss, expected, q_close), (0.1, true, burst, 0.9));
         let told = (estimate.has_seen_losses(), estimate.bursts_seen());
         assert_eq!(told, (false, Bursts::default()), "hearsay is not passed on");
         for pn in 0..u64::from(BELIEF) {

@@ -7,6 +7,9 @@ use super::{LossView, estimate::MIN_LOSS};
 /// The share of messages that may need a second round.
 const EPSILON: f64 = 1e-3;
 
+/// How often a message is sent of which only others know that the path loses packets.
+const HEARSAY_COPIES: u8 = 2;
+
 /// Messages that wait for an acknowledgement and are few.
 const MANY: f64 = 2.0;
 
@@ -106,7 +109,7 @@ impl Conditions {
         if self.is_silence_unexplained(unanswered) || round > self.linear_rounds() {
             return 1;
         }
-        let max_copies = max_copies.max(1);
+        let max_copies = if self.p.is_hearsay { max_copies.min(HEARSAY_COPIES) } else { max_copies }.max(1);
         let epsilon = EPSILON / (waiting as f64 / MANY).max(1.0);
         let needed = if self.p.has_loss && p >= MIN_LOSS { (epsilon.ln() / p.ln()).ceil() } else { 1.0 };
         let needed = needed.clamp(1.0, f64::from(max_copies)) as u8;
