@@ -371,11 +371,12 @@ impl Endpoint {
     /// Tells the others what a connection learned of its path, or it what others did.
     fn share_losses(&mut self, connection: &mut Connection) {
         let (ip, now) = (connection.remote().ip(), connection.clock());
-        if connection.has_seen_losses() {
-            self.losses.note(ip, connection.bursts_seen(), now);
-        }
-        if let Some(bursts) = self.losses.expected(ip, now) {
-            connection.expect_loss(bursts);
+        let expected = match connection.losses_seen() {
+            Some(seen) => Some(self.losses.note(ip, seen, now)),
+            None => self.losses.expected(ip, now),
+        };
+        if let Some(expected) = expected {
+            connection.expect_losses(expected);
         }
     }
 

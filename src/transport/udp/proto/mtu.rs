@@ -132,9 +132,9 @@ impl MtuDiscovery {
         true
     }
 
-    /// A whole flight is lost, none of it smaller than `smallest` and [nothing so large passed]
-    /// (Self::has_passed_since) since: more packets than chance takes. If all were larger than every path
-    /// carries it is a black hole at once; waiting for more bursts would be waiting for as many probe timeouts.
+    /// A whole flight is lost, none of it smaller than `smallest`: more packets than chance takes, and nothing
+    /// so large [has passed since](Self::has_passed_since). If all were larger than every path carries it is a
+    /// black hole at once; waiting for more bursts would be waiting for as many probe timeouts.
     pub(crate) fn on_flight_lost(&mut self, smallest: u16, now: Instant) -> bool {
         let hole = self.current > BASE_MTU && smallest > BASE_MTU;
         if hole {

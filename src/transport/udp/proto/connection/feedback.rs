@@ -14,7 +14,7 @@ use crate::transport::{
         congestion::{AckSample, LossSample, RttView},
         loss::{Outcome, Spurious},
         sent::{Carried, SentPacket},
-        thin::{Bursts, Conditions, LossView},
+        thin::{Conditions, Hearsay, LossView},
     },
 };
 
@@ -278,19 +278,14 @@ impl Connection {
         }
     }
 
-    /// Whether this connection saw that its path loses packets though no queue stands in it.
-    pub(in crate::transport::udp::proto) fn has_seen_losses(&self) -> bool {
-        self.estimate.has_seen_losses() && !self.thin.is_congested(self.clock)
+    /// What this connection saw its path lose though no queue stands in it.
+    pub(in crate::transport::udp::proto) fn losses_seen(&self) -> Option<Hearsay> {
+        if self.thin.is_congested(self.clock) { None } else { self.estimate.told() }
     }
 
-    /// What it knows of their bursts.
-    pub(in crate::transport::udp::proto) fn bursts_seen(&self) -> Bursts {
-        self.estimate.bursts_seen()
-    }
-
-    /// Another connection saw losses.
-    pub(in crate::transport::udp::proto) fn expect_loss(&mut self, bursts: Bursts) {
-        self.estimate.expect(bursts);
+    /// What another connection saw of the same.
+    pub(in crate::transport::udp::proto) fn expect_losses(&mut self, hearsay: Hearsay) {
+        self.estimate.expect(hearsay);
     }
 
     pub(super) fn is_waiting_to_send(&self, class: Class) -> bool {

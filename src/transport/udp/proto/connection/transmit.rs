@@ -17,6 +17,7 @@ use crate::transport::{
         received::Mark,
         seal::TAG_BYTES,
         sent::{Carried, SentPacket},
+        thin::INITIAL_FLIGHT,
     },
 };
 
@@ -26,10 +27,6 @@ pub(super) const UNPACED_PACKETS: u8 = 4;
 
 /// Packets by which chat may exceed the window: never so much that it makes the congestion.
 pub(super) const THIN_OVERDRAFT: u64 = 2;
-
-/// Bytes of chat that may leave in a probe timeout while nothing is heard: an initial window (RFC 6928 §2), as
-/// on a path that nothing is known of.
-const UNHEARD_FLIGHT: u64 = 14_600;
 
 /// Packets by which answers and limits may exceed the window. They must get through while files fill it,
 /// but whoever asks and never acknowledges must not make us remember answers without end.
@@ -160,9 +157,9 @@ impl Connection {
         self.recovery.in_flight() + mtu <= window || self.is_allowed(self.thin.allowance(self.clock))
     }
 
-    /// Whether `allowance` has room for one packet more, or what left of late no more than an
-    /// initial window. What nothing was heard of for a probe timeout is lost or waits for a path that is
-    /// dead; if it counted, chat would fall silent in a blackout and nobody would notice the end of it.
+    /// Whether `allowance` has room for one packet more, or at least what left of late is no more than may be
+    /// in flight on a path that nothing is known of. What nothing was heard of for a probe timeout is lost or
+    /// the path is dead; if it counted, chat would fall silent in a blackout and not notice the end of it.
     fn is_allowed(&self, allowance: u64) -> bool {
         let Some(free) = allowance.checked_sub(self.mtu.current().into()) else { return false };
         if self.recovery.in_flight() <= free {
@@ -171,7 +168,7 @@ impl Connection {
         let timeout = self.probe_timeout();
         let of_late = |packet: &&SentPacket| self.clock.saturating_duration_since(packet.sent) < timeout;
         let mut sent = self.recovery.unacked(Space::Data).rev().take_while(of_late);
-        sent.try_fold(free.min(UNHEARD_FLIGHT), |free, packet| free.checked_sub(packet.bytes.into()))
+        sent.try_fold(free.min(INITIAL_FLIGHT), |free, packet| free.checked_sub(packet.bytes.into()))
             .is_some()
     }
 

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::transport::udp::proto::thin::Bursts;
+use crate::transport::udp::proto::thin::Hearsay;
 
 /// Addresses remembered; the one longest without a word of it goes first.
 const MAX_ADDRESSES: usize = 1024;
@@ -20,26 +20,27 @@ const MAX_AGE: Duration = Duration::from_secs(300);
 /// What is known of losses and since when, by the address of the other side.
 #[derive(Debug, Default)]
 pub(super) struct Losses {
-    known: BTreeMap<IpAddr, (Bursts, Instant)>,
+    known: BTreeMap<IpAddr, (Hearsay, Instant)>,
 }
 
 impl Losses {
-    /// A connection to `ip` loses packets, and knows that of their bursts.
-    pub(super) fn note(&mut self, ip: IpAddr, bursts: Bursts, now: Instant) {
+    /// A connection to `ip` saw packets lost; returns what is known with that.
+    pub(super) fn note(&mut self, ip: IpAddr, seen: Hearsay, now: Instant) -> Hearsay {
         if self.known.len() >= MAX_ADDRESSES && !self.known.contains_key(&ip) {
             let oldest = self.known.iter().min_by_key(|(_, (_, at))| *at).map(|(ip, _)| *ip);
             if let Some(oldest) = oldest {
                 self.known.remove(&oldest);
             }
         }
-        let (known, at) = self.known.entry(ip).or_insert((bursts, now));
-        (*known, *at) = (known.with(bursts), now);
+        let (known, at) = self.known.entry(ip).or_insert((seen, now));
+        (*known, *at) = (known.with(seen), now);
+        *known
     }
 
     /// What another connection to `ip` has to expect too.
-    pub(super) fn expected(&self, ip: IpAddr, now: Instant) -> Option<Bursts> {
-        let (bursts, at) = self.known.get(&ip)?;
-        (now.saturating_duration_since(*at) < MAX_AGE).then_some(*bursts)
+    pub(super) fn expected(&self, ip: IpAddr, now: Instant) -> Option<Hearsay> {
+        let (known, at) = self.known.get(&ip)?;
+        (now.saturating_duration_since(*at) < MAX_AGE).then_some(*known)
     }
 }
 
@@ -55,20 +56,20 @@ mod tests {
     #[test]
     fn are_they_expected_for_five_minutes_at_that_address() {
         let (mut losses, now) = (Losses::default(), Instant::now());
-        let bursts = Bursts { length: Some(Duration::from_millis(20)), q_close: Some(0.5), share: None };
-        losses.note(ip(1), bursts, now);
-        assert_eq!(losses.expected(ip(1), now + MAX_AGE - Duration::from_millis(1)), Some(bursts));
+        let seen = Hearsay { burst: Some(Duration::from_millis(20)), q_close: Some(0.5), share: None };
+        losses.note(ip(1), seen, now);
+        assert_eq!(losses.expected(ip(1), now + MAX_AGE - Duration::from_millis(1)), Some(seen));
         assert_eq!(losses.expected(ip(1), now + MAX_AGE), None);
         assert_eq!(losses.expected(ip(2), now), None);
-        losses.note(ip(1), Bursts::default(), now + MAX_AGE);
-        assert_eq!(losses.expected(ip(1), now + MAX_AGE), Some(bursts));
+        losses.note(ip(1), Hearsay::default(), now + MAX_AGE);
+        assert_eq!(losses.expected(ip(1), now + MAX_AGE), Some(seen));
     }
 
     #[test]
     fn does_the_oldest_go_when_there_are_too_many() {
         let (mut losses, now) = (Losses::default(), Instant::now());
         let mut note = |number: u32, millis: u32| {
-            losses.note(ip(number), Bursts::default(), now + Duration::from_millis(millis.into()));
+            losses.note(ip(number), Hearsay::default(), now + Duration::from_millis(millis.into()));
             let are_expected = [0, 1, 2, 5000].map(|number| losses.expected(ip(number), now).is_some());
             (losses.known.len(), are_expected)
         };

@@ -1,7 +1,7 @@
 //! How much chat may have in flight whatever the congestion window says.
 
 /// What may be in flight before anything is known of a path (RFC 6928 §2).
-const INITIAL: u64 = 14_600;
+pub(crate) const INITIAL: u64 = 14_600;
 
 /// The most. A path on which chat alone fills more of it than a window of bulk has no random loss.
 const MOST: u64 = 65_536;

@@ -40,7 +40,7 @@ pub(crate) struct LossEstimate {
     lost: usize,
     memory: Memory,
     /// What others lost on the same path.
-    expected: Option<Bursts>,
+    expected: Option<Hearsay>,
     /// Packets whose fate is known.
     seen: u32,
 }
@@ -84,24 +84,21 @@ impl LossEstimate {
         }
     }
 
-    /// Whether the path is known to lose packets: one may still turn out to be late.
-    pub(crate) fn has_seen_losses(&self) -> bool {
-        self.memory.is_lossy() && self.memory.lost() >= 2
-    }
-
-    /// What it knows of their bursts, that others may expect them.
-    pub(crate) fn bursts_seen(&self) -> Bursts {
+    /// What others may expect of the path, once it is known to lose packets.
+    pub(crate) fn told(&self) -> Option<Hearsay> {
         let Memory { close, .. } = &self.memory;
-        let length = self.memory.has_seen_ends().then(|| self.memory.burst());
-        // Too few that were all lost by chance must not keep others, and itself, from trying more.
-        let q_close = close.is_known().then(|| close.share(0.0));
-        Bursts { length, q_close, share: self.memory.share() }
+        self.memory.is_surely_lossy().then(|| Hearsay {
+            burst: self.memory.has_seen_ends().then(|| self.memory.burst()),
+            // Too few that were all lost by chance must not keep others, and itself, from trying more.
+            q_close: close.is_known().then(|| close.share(0.0)),
+            share: self.memory.share(),
+        })
     }
 
     /// Somebody else saw losses on the same path: worth one copy until this one had time to see them too. No
     /// more, or many people on one narrow link would all begin with copies at once.
-    pub(crate) fn expect(&mut self, bursts: Bursts) {
-        self.expected = Some(bursts);
+    pub(crate) fn expect(&mut self, hearsay: Hearsay) {
+        self.expected = Some(hearsay);
     }
 
     fn is_hearsay(&self) -> bool {
@@ -118,11 +115,11 @@ impl LossEstimate {
     /// Where the path is known to lose less than one packet in fifty the prior is what is known; and where
     /// it is known to lose packets at all it is worth two copies, even if none of the window was lost.
     pub(crate) fn p_hat(&self) -> f64 {
-        let samples = self.outcomes.len() as f64 + PRIOR;
         if self.is_hearsay() {
-            let share = self.expected.and_then(|bursts| bursts.share);
+            let share = self.expected.and_then(|hearsay| hearsay.share);
             return share.unwrap_or_default().max(MIN_LOSS);
         }
+        let samples = self.outcomes.len() as f64 + PRIOR;
         let prior = self.memory.share().map_or(1.0, |share| (PRIOR * share).min(1.0));
         let mean = (self.lost as f64 + prior) / samples;
         let spread = (mean * (1.0 - mean).max(0.0) / samples).sqrt();
@@ -140,14 +137,14 @@ impl LossEstimate {
         let p_hat = self.p_hat();
         let q = self.memory.soon.share(p_hat);
         let (has_loss, burst) = (self.has_loss(), self.burst());
-        let expected = self.expected.and_then(|bursts| bursts.q_close);
+        let expected = self.expected.and_then(|hearsay| hearsay.q_close);
         let q_close = self.memory.close.share(expected.unwrap_or(q));
         LossView { p_hat, has_loss, is_hearsay: self.is_hearsay(), burst, q, q_close }
     }
 
     /// What others saw counts until it was seen how some losses end.
     fn burst(&self) -> Duration {
-        let expected = self.expected.and_then(|bursts| bursts.length);
+        let expected = self.expected.and_then(|hearsay| hearsay.burst);
         let expected = expected.filter(|_| !self.memory.has_seen_ends());
         self.memory.burst().max(expected.unwrap_or_default())
     }
@@ -198,20 +195,20 @@ impl LossEstimate {
 
 /// What one connection can tell another of the losses of a path.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Bursts {
+pub(crate) struct Hearsay {
     /// See [`LossView::burst`].
-    pub length: Option<Duration>,
+    pub burst: Option<Duration>,
     /// See [`LossView::q_close`].
     pub q_close: Option<f64>,
     /// The share of packets lost.
     pub share: Option<f64>,
 }
 
-impl Bursts {
+impl Hearsay {
     /// What is known with `other`, which is later.
     pub(crate) fn with(self, other: Self) -> Self {
         Self {
-            length: other.length.or(self.length),
+            burst: other.burst.or(self.burst),
             q_close: other.q_close.or(self.q_close),
             share: other.share.or(self.share),
         }
@@ -249,11 +246,10 @@ mod tests {
         let start = start();
         let mut estimate = LossEstimate::default();
         let burst = Duration::from_millis(20);
-        estimate.expect(Bursts { length: Some(burst), q_close: Some(0.9), share: Some(0.1) });
+        estimate.expect(Hearsay { burst: Some(burst), q_close: Some(0.9), share: Some(0.1) });
         let LossView { p_hat, has_loss, burst: expected, q_close, .. } = estimate.view();
         assert_eq!((p_hat, has_loss, expected, q_close), (0.1, true, burst, 0.9));
-        let told = (estimate.has_seen_losses(), estimate.bursts_seen());
-        assert_eq!(told, (false, Bursts::default()), "hearsay is not passed on");
+        assert_eq!(estimate.told(), None, "hearsay is not passed on");
         for pn in 0..u64::from(BELIEF) {
             assert!(estimate.has_loss(), "{pn}");
             estimate.on_acked(pn, start + Duration::from_millis(20 * pn));

@@ -88,9 +88,9 @@ impl Memory {
         self.lost > 0.5 && (self.lost + 1.0) / (self.packets + PRIOR) > LOSSY
     }
 
-    /// Packets lost of late.
-    pub(super) fn lost(&self) -> u64 {
-        self.lost.round() as u64
+    /// The same with two lost at least, as one may still turn out to be late.
+    pub(super) fn is_surely_lossy(&self) -> bool {
+        self.is_lossy() && self.lost >= 1.5
     }
 
     /// Whether enough losses were seen to end to say how long they last.

@@ -25,8 +25,9 @@ use std::{
 
 use super::sent::PieceRef;
 use allowance::Allowance;
+pub(crate) use allowance::INITIAL as INITIAL_FLIGHT;
 use brakes::Brakes;
-pub(crate) use estimate::{Bursts, LossEstimate, LossView};
+pub(crate) use estimate::{Hearsay, LossEstimate, LossView};
 use message::{Message, later};
 pub(crate) use schedule::Conditions;
 use schedule::{LEAST_GAP, LINEAR_ROUNDS};
