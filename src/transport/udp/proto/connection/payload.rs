@@ -122,6 +122,10 @@ impl Connection {
             self.put_due(draft, now);
             self.put_lost(draft, Class::Control);
             self.put_lost(draft, Class::Thin);
+            if self.thin.is_silent(now) {
+                // What is new would be lost with it, and who was first waits longest.
+                self.put_bundled(draft, now);
+            }
             self.put_fresh_thin(draft, now);
         }
         if control {

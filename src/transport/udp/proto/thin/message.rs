@@ -13,6 +13,9 @@ const PACKET_OVERHEAD: u64 = 55;
 pub(super) struct Message {
     /// Of its frame in a packet.
     pub(super) frame_bytes: u32,
+    /// When it left first, and when last.
+    pub(super) born: Instant,
+    pub(super) sent: Instant,
     /// 0 for the first transmission.
     pub(super) round: u32,
     /// Copies that this round still has to send.
@@ -43,9 +46,15 @@ impl Message {
         u64::from(self.frame_bytes).saturating_add(PACKET_OVERHEAD)
     }
 
+    /// It was its turn to begin the round `next`, and another one left instead.
+    pub(super) const fn pass(&mut self, next: &Self) {
+        (self.round, self.deadline, self.owed) = (next.round, next.deadline, 0);
+    }
+
     /// One more packet with it left at `now`.
     pub(super) fn on_copy_sent(&mut self, now: Instant) {
         self.owed = self.owed.saturating_sub(1);
+        self.sent = now;
         self.in_flight = self.in_flight.saturating_add(1);
         // It takes one packet behind the burst, and not many within it.
         if self.gap > LEAST_GAP {

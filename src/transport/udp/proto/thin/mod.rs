@@ -35,6 +35,12 @@ use schedule::{LEAST_GAP, LINEAR_ROUNDS};
 /// Messages that [`Thin::bundle`] looks at beyond the excluded ones.
 const BUNDLE_SCAN: usize = 8;
 
+/// The same where nothing is heard, of the oldest.
+const SILENT_SCAN: usize = 64;
+
+/// Messages that are few enough to leave each by itself.
+const FEW: usize = 2;
+
 /// Why a message is to be sent again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Due {
@@ -51,11 +57,17 @@ pub(crate) struct Thin {
     messages: BTreeMap<PieceRef, Message>,
     /// The [`Message::wake`] of each.
     wakes: BTreeSet<(Instant, PieceRef)>,
+    /// The [`Message::born`] of each.
+    ages: BTreeSet<(Instant, PieceRef)>,
+    /// How long a round is waited for.
+    timeout: Duration,
     brakes: Brakes,
     allowance: Allowance,
     max_copies: u8,
     chance: u64,
     rounds_failing: u32,
+    /// When the first of them began.
+    failing_since: Option<Instant>,
     /// How many in a row do not yet make the path seem dead.
     linear_rounds: u32,
     /// While the path seems dead, one message asks for all: no other begins a round before this.
@@ -75,11 +87,14 @@ impl Thin {
         Self {
             messages: BTreeMap::new(),
             wakes: BTreeSet::new(),
+            ages: BTreeSet::new(),
+            timeout: Duration::ZERO,
             brakes: Brakes::new(),
             allowance: Allowance::new(),
             max_copies,
             chance: seed,
             rounds_failing: 0,
+            failing_since: None,
             linear_rounds: LINEAR_ROUNDS,
             quiet_until: None,
             quiet: Duration::ZERO,
@@ -98,7 +113,7 @@ impl Thin {
             return;
         }
         let frame_bytes = u32::try_from(frame_bytes).unwrap_or(u32::MAX);
-        let message = self.start_round(frame_bytes, 0, 0, now, conditions);
+        let message = self.start_round(frame_bytes, now, 0, 0, now, conditions);
         self.insert(r, message);
     }
 
@@ -196,22 +211,30 @@ impl Thin {
             if self.messages.get(&r).is_some_and(|message| message.frame_bytes as usize > max_bytes) {
                 return None;
             }
-            let mut message = self.remove(r)?;
-            if let Some(later) = self.quiet_until.filter(|later| message.deadline <= now && now < *later) {
-                message.deadline = later;
-                self.insert(r, message);
+            if let Some(later) = self.quiet_until.filter(|later| now < *later)
+                && self.messages.get(&r).is_some_and(|message| message.deadline <= now)
+            {
+                self.change(r, |message| message.deadline = later);
                 continue;
             }
-            let due = if message.deadline <= now {
+            let turn = if self.is_silent(now) { self.oldest(now, max_bytes, &[]) } else { Some(r) };
+            let mut message = self.remove(r)?;
+            let due = if message.deadline > now {
+                self.try_copy(&mut message, now).then_some((r, Due::Copy))
+            } else if turn == Some(r) {
                 message = self.next_round(&message, now, conditions);
-                Some(Due::Round)
+                Some((r, Due::Round))
             } else {
-                self.try_copy(&mut message, now).then_some(Due::Copy)
+                let next = self.next_round(&message, now, conditions);
+                message.pass(&next);
+                turn.map(|oldest| (oldest, Due::Round))
             };
             self.insert(r, message);
-            if let Some(due) = due {
-                return Some((r, due));
+            let Some((sent, why)) = due else { continue };
+            if sent != r {
+                self.change(sent, |message| message.on_copy_sent(now));
             }
+            return Some((sent, why));
         }
     }
 
@@ -234,6 +257,9 @@ impl Thin {
         max_bytes: usize,
         exclude: &[PieceRef],
     ) -> Option<PieceRef> {
+        if self.is_silent(now) {
+            return self.bundle_oldest(now, max_bytes, exclude);
+        }
         let max_bytes = u32::try_from(max_bytes).unwrap_or(u32::MAX);
         let scan = self.wakes.iter().take(exclude.len().saturating_add(BUNDLE_SCAN));
         let (r, mut message) = scan.filter(|(_, r)| !exclude.contains(r)).find_map(|(_, r)| {
@@ -246,6 +272,33 @@ impl Thin {
         let sent = self.try_copy(&mut message, now);
         self.insert(r, message);
         sent.then_some(r)
+    }
+
+    /// In silence each packet is as full as may be of what waits longest: the first that arrives brings it all.
+    fn bundle_oldest(&mut self, now: Instant, max_bytes: usize, exclude: &[PieceRef]) -> Option<PieceRef> {
+        let r = self.oldest(now, max_bytes, exclude)?;
+        self.change(r, |message| message.on_copy_sent(now));
+        self.copies = self.copies.saturating_add(1);
+        Some(r)
+    }
+
+    /// What waits longest and did not leave just now.
+    fn oldest(&self, now: Instant, max_bytes: usize, exclude: &[PieceRef]) -> Option<PieceRef> {
+        let may_leave = |r: &PieceRef| {
+            let message = self.messages.get(r)?;
+            let again = later(message.sent, self.timeout / 2) <= now;
+            Some(again && message.frame_bytes as usize <= max_bytes && !exclude.contains(r))
+        };
+        let mut scan = self.ages.iter().take(exclude.len().saturating_add(SILENT_SCAN));
+        scan.find(|(_, r)| may_leave(r) == Some(true)).map(|(_, r)| *r)
+    }
+
+    /// Whether the path seems to have gone dark before `now`, and not for so long that messages back off:
+    /// rounds began for a whole timeout and nothing was heard.
+    pub(crate) fn is_silent(&self, now: Instant) -> bool {
+        self.messages.len() > FEW
+            && self.quiet_until.is_none()
+            && self.failing_since.is_some_and(|since| later(since, self.timeout) <= now)
     }
 
     /// Messages that no acknowledgement came for.
@@ -276,6 +329,7 @@ impl Thin {
         let chance = self.draw();
         self.brakes.observe(now, conditions, chance);
         self.linear_rounds = conditions.linear_rounds();
+        self.timeout = conditions.timeout();
         if self.brakes.is_congested(now) {
             self.allowance.on_congestion();
         }
@@ -287,7 +341,9 @@ impl Thin {
         let round = before.saturating_add(1);
         self.rounds = self.rounds.saturating_add(1);
         self.rounds_failing = self.rounds_failing.max(round);
-        let message = self.start_round(message.frame_bytes, round, message.in_flight, now, conditions);
+        self.failing_since.get_or_insert(now);
+        let message =
+            self.start_round(message.frame_bytes, message.born, round, message.in_flight, now, conditions);
         if round > self.linear_rounds {
             self.quiet = message.deadline.saturating_duration_since(now);
             self.quiet_until = Some(message.deadline);
@@ -298,6 +354,7 @@ impl Thin {
     /// Acknowledgements come in: nothing has to hold back any more.
     const fn path_lives(&mut self) {
         self.rounds_failing = 0;
+        self.failing_since = None;
         self.quiet_until = None;
         self.revived = false;
     }
@@ -305,16 +362,31 @@ impl Thin {
     fn start_round(
         &mut self,
         frame_bytes: u32,
+        born: Instant,
         round: u32,
         unanswered: u32,
         now: Instant,
         conditions: &Conditions,
     ) -> Message {
-        let copies = conditions.target(round, unanswered, self.messages.len(), self.max_copies);
+        let copies = if self.is_silent(now) {
+            1
+        } else {
+            conditions.target(round, unanswered, self.messages.len(), self.max_copies)
+        };
         let (owed, gap) = (copies.saturating_sub(1), conditions.gap(round));
         let deadline = later(now, conditions.wait(round, copies, gap, self.draw()));
         let in_flight = unanswered.saturating_add(1);
-        Message { frame_bytes, round, owed, in_flight, gap, copy_at: later(now, gap), deadline }
+        Message {
+            frame_bytes,
+            born,
+            sent: now,
+            round,
+            owed,
+            in_flight,
+            gap,
+            copy_at: later(now, gap),
+            deadline,
+        }
     }
 
     /// Pays for a copy, or drops all that this round still owes.
@@ -338,12 +410,14 @@ impl Thin {
 
     fn insert(&mut self, r: PieceRef, message: Message) {
         self.wakes.insert((message.wake(), r));
+        self.ages.insert((message.born, r));
         self.messages.insert(r, message);
     }
 
     fn remove(&mut self, r: PieceRef) -> Option<Message> {
         let message = self.messages.remove(&r)?;
         self.wakes.remove(&(message.wake(), r));
+        self.ages.remove(&(message.born, r));
         Some(message)
     }
 

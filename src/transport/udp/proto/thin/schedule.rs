@@ -186,7 +186,8 @@ impl Conditions {
         if self.timeout() < SLOW { LINEAR_ROUNDS } else { SLOW_LINEAR_ROUNDS }
     }
 
-    fn timeout(&self) -> Duration {
+    /// How long the acknowledgement of one packet is waited for.
+    pub(super) fn timeout(&self) -> Duration {
         let slack = self.rttvar.saturating_mul(4).max(self.reordering()).max(GRANULARITY);
         self.srtt.saturating_add(slack).min(self.soon_enough()).min(MAX_TIMEOUT)
     }

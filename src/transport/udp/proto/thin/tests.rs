@@ -192,6 +192,25 @@ fn sign_of_life_ends_the_wait_of_one() {
 }
 
 #[test]
+fn in_silence_every_packet_is_full_of_what_waits_longest() {
+    let loss = lossy(0);
+    let conditions = conditions(&loss);
+    let mut thin = Thin::new(7, 3);
+    (0..9).for_each(|seq| thin.on_sent(message(seq), 206, start() + millis(10 * seq), &conditions));
+    let timeout = conditions.timeout().as_millis() as u64;
+    let silent = start() + millis(2 * timeout);
+    assert!(drain(&mut thin, 2 * timeout - 1, &conditions).len() >= 9);
+    assert!(!thin.is_silent(silent - millis(1)) && thin.is_silent(silent));
+    let packet: Vec<_> = std::iter::from_fn(|| thin.bundle(silent, 1000, &[])).collect();
+    assert!(packet.first() == Some(&message(0)) && packet.is_sorted() && packet.len() > 4, "{packet:?}");
+    let later = |at| silent + millis(at);
+    assert!(!std::iter::from_fn(|| thin.bundle(later(timeout / 2 - 1), 1000, &[])).any(|r| r == message(0)));
+    assert_eq!(thin.bundle(later(timeout / 2 + 1), 1000, &[]), Some(message(0)));
+    thin.on_acked(message(8));
+    assert!(!thin.is_silent(silent + millis(timeout)));
+}
+
+#[test]
 fn loss_told_by_acknowledgements_starts_one_round_only() {
     let loss = lossy(10);
     let mut thin = Thin::new(1, 3);
