@@ -4,6 +4,7 @@ pub mod app;
 pub mod cli;
 pub mod gateway;
 pub mod node;
+pub mod store;
 pub mod transport;
 pub mod ui;
 pub mod wire;

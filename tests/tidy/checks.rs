@@ -10,7 +10,7 @@ const MAY_SEE: [(&str, &[&str]); 10] = [
     ("wire", &[]),
     ("transport", &[]),
     ("store", &["wire"]),
-    ("app", &["wire"]),
+    ("app", &["wire", "store"]),
     ("node", &["wire", "transport", "store", "app"]),
     ("gateway", &["wire", "transport", "app", "node"]),
     ("ui", &["wire", "app", "node"]),
