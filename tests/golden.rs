@@ -102,6 +102,7 @@ fn table() -> Vec<(Frame, String)> {
         ),
         (Frame::Bye { reason: ByeReason::Shutdown, detail: detail() }, "1c 02 03 'why'".into()),
         (Frame::Lost { log: log(), upto: Seq(4) }, format!("1d {log_bytes} 04")),
+        (Frame::Unstored { log: log(), from: Seq(4) }, format!("1e {log_bytes} 04")),
     ]
 }
 
@@ -173,7 +174,7 @@ fn is_a_signature_the_same_everywhere() {
 
 #[test]
 fn is_a_frame_of_a_newer_version_told_apart() {
-    assert_eq!(decode(&parse("1e 'whatever follows'")), Err(DecodeError::Unknown(30)));
+    assert_eq!(decode(&parse("1f 'whatever follows'")), Err(DecodeError::Unknown(31)));
     assert_eq!(decode(&parse("80 01")), Err(DecodeError::Unknown(128)));
 }
 

@@ -11,6 +11,8 @@
     reason = "what a test cannot do fails it; a trace goes to stderr"
 )]
 
+#[path = "simulation/disk.rs"]
+mod disk;
 #[path = "simulation/oracle.rs"]
 mod oracle;
 #[path = "simulation/scenario.rs"]
@@ -46,6 +48,16 @@ fn does_a_star_lose_double_or_reorder_anything_when_links_break() {
 #[test]
 fn does_a_star_recover_what_its_authors_hold_when_the_server_crashes() {
     for_each_seed(Shape::Star { hub_crashes: true }, 5);
+}
+
+#[test]
+fn is_anything_lost_or_doubled_that_a_server_called_stored_when_anybody_crashes() {
+    for_each_seed(Shape::StoredStar, 5);
+}
+
+#[test]
+fn does_a_mesh_of_peers_with_stores_agree_after_splits_and_crashes() {
+    for_each_seed(Shape::StoredMesh, 4);
 }
 
 #[test]

@@ -47,6 +47,15 @@ pub const MAX_AUTHORS: usize = 4_096;
 /// Runs that a room keeps logs of, per author; the oldest makes way.
 pub const MAX_EPOCHS: usize = 4;
 
+/// The same of a room with a store: a run that is let go of is nobody's to catch up with.
+pub const MAX_STORED_EPOCHS: usize = 256;
+
+/// Records read from the store for one link at a time.
+pub const READ_RECORDS: usize = 256;
+
+/// Bytes of bodies read from the store for one link at a time.
+pub const READ_BYTES: usize = 64 << 10;
+
 /// Records held back per log while one before them is missing.
 pub const MAX_HELD: usize = 64;
 

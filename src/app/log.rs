@@ -48,6 +48,12 @@ pub struct Log {
     last_hash: Option<RecordHash>,
     kept: VecDeque<Kept>,
     kept_bytes: usize,
+    /// On disk: from the first to, without, the second.
+    disk: (Seq, Seq),
+    /// When the first of these came, while that is known.
+    disk_since: Option<Instant>,
+    /// From here on the disk had no space.
+    unstored: Option<Seq>,
     /// When the newest record came that is no longer kept.
     forgotten_at: Option<Instant>,
     /// Where the log was before it skipped what others said is gone, until a record proves them right.
@@ -61,9 +67,25 @@ impl Log {
         self.next
     }
 
-    /// The first seq that is kept; equals [`next`](Self::next) when none is.
+    /// The first seq that is held, here or on disk; equals [`next`](Self::next) when none is.
     pub fn floor(&self) -> Seq {
+        let ((first, upto), here) = (self.disk, self.in_memory());
+        if first < upto && here <= upto { first.min(here) } else { here }
+    }
+
+    /// The first seq that is in memory; equals [`next`](Self::next) when none is.
+    pub fn in_memory(&self) -> Seq {
         Seq(self.next.0 - self.kept.len() as u64)
+    }
+
+    /// The seq after the last one on disk.
+    pub const fn stored(&self) -> Seq {
+        self.disk.1
+    }
+
+    /// From here on the disk had no space, and its author has to say it again.
+    pub const fn unstored(&self) -> Option<Seq> {
+        self.unstored
     }
 
     /// The first seq that this node was to get.
@@ -94,6 +116,54 @@ impl Log {
     /// Whether a record before those held back is missing.
     pub fn hole(&self) -> Option<(Seq, Seq)> {
         self.held.keys().next().map(|&first| (self.next, first))
+    }
+
+    /// A log of which a store has the records from `first` to, without, `next`; those from `resumed` on follow.
+    pub const fn restored(first: Seq, next: Seq, resumed: Seq, times: (Instant, Instant)) -> Self {
+        let (since, last) = times;
+        Self {
+            origin: Seq(0),
+            started: true,
+            next: resumed,
+            touched: true,
+            last_hash: None,
+            kept: VecDeque::new(),
+            kept_bytes: 0,
+            disk: (first, next),
+            disk_since: Some(since),
+            unstored: None,
+            forgotten_at: Some(last),
+            doubt: None,
+            held: BTreeMap::new(),
+        }
+    }
+
+    /// What the record after the last must name as the one before, where none is in memory.
+    pub const fn set_last_hash(&mut self, hash: Option<RecordHash>) {
+        self.last_hash = hash;
+    }
+
+    /// Everything below `next` is on disk. `false`: that is no news.
+    pub fn on_stored(&mut self, next: Seq) -> bool {
+        let (first, upto) = self.disk;
+        if next <= upto {
+            return false;
+        }
+        let begins = if first == upto { self.in_memory() } else { first };
+        self.disk = (begins, next);
+        self.unstored = self.unstored.filter(|&seq| seq >= next);
+        true
+    }
+
+    /// What is on disk begins at `first` now.
+    pub fn on_retained(&mut self, first: Seq) {
+        self.disk.0 = first.clamp(self.disk.0, self.disk.1);
+        self.disk_since = None;
+    }
+
+    /// There was no space for what begins at `from`.
+    pub fn on_unstored(&mut self, from: Seq) {
+        self.unstored = Some(self.unstored.map_or(from, |seq| seq.min(from)));
     }
 
     /// Takes a record in.
@@ -152,13 +222,13 @@ impl Log {
 
     /// Records kept from `from` on.
     pub fn read(&self, from: Seq) -> impl Iterator<Item = &Kept> {
-        let skip = from.0.saturating_sub(self.floor().0);
+        let skip = from.0.saturating_sub(self.in_memory().0);
         self.kept.iter().skip(usize::try_from(skip).unwrap_or(usize::MAX))
     }
 
     /// The record at `seq`, if it is kept.
     pub fn get(&self, seq: Seq) -> Option<&Kept> {
-        let index = seq.0.checked_sub(self.floor().0)?;
+        let index = seq.0.checked_sub(self.in_memory().0)?;
         self.kept.get(usize::try_from(index).ok()?)
     }
 
@@ -166,12 +236,14 @@ impl Log {
     /// that was in it from `since` on: what arrived after `cut`, and what may have.
     pub fn owed_from(&self, cut: Instant, since: Instant) -> Seq {
         let before = self.kept.partition_point(|kept| kept.arrived <= cut);
-        let first = Seq(self.floor().0 + before as u64);
+        let first = Seq(self.in_memory().0 + before as u64);
         let forgot_some = self.forgotten_at.is_some_and(|at| at > cut);
-        if before > 0 || self.floor() == Seq(0) {
+        if before > 0 || self.in_memory() == Seq(0) {
             first
         } else if self.origin > Seq(0) && since > cut {
             Seq(0)
+        } else if forgot_some && self.floor() < first && self.disk_since.is_none_or(|at| at <= cut) {
+            self.floor()
         } else if forgot_some {
             self.origin
         } else {

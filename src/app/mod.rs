@@ -28,5 +28,5 @@ pub use hub::{Hub, HubConfig};
 pub use mesh::{Mesh, MeshConfig};
 pub use outcome::Outcome;
 pub use term::{BadTerm, MAX_TERM_BYTES, Term};
-pub use topology::{Action, DialError, Input, LinkEnd, LinkId, Now, Topology};
+pub use topology::{Action, DialError, Input, LinkEnd, LinkId, Now, Restored, Topology};
 pub use typed::Typed;

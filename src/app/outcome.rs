@@ -15,6 +15,8 @@ pub enum Outcome {
     IdentityChanged(Trouble),
     /// Nobody answered.
     Unreachable(Trouble),
+    /// What was to be kept could not be: going on would promise what is not so.
+    StoreFailed(Trouble),
     /// Anything else.
     Failed(Trouble),
 }

@@ -15,6 +15,8 @@ pub(super) struct Outgoing {
     records: VecDeque<Record>,
     floor: Seq,
     accepted: Seq,
+    /// On the server's disk.
+    stored: Seq,
     /// Up to here the front end was told.
     reported: Seq,
     sent: Seq,
@@ -30,6 +32,7 @@ impl Outgoing {
             records: VecDeque::new(),
             floor: Seq(0),
             accepted: Seq(0),
+            stored: Seq(0),
             reported: Seq(0),
             sent: Seq(0),
             offered: false,
@@ -72,11 +75,38 @@ impl Outgoing {
         self.sent = self.sent.max(self.accepted);
         let news = self.reported.0..self.accepted.0.max(self.reported.0);
         self.reported = Seq(news.end);
-        while self.floor < self.accepted && self.records.len() > KEEP_RECORDS {
+        news
+    }
+
+    /// The server has everything below `next` on disk. Returns the seqs that this is news for.
+    pub(super) fn store(&mut self, next: Seq) -> std::ops::Range<u64> {
+        let news = self.stored.0..next.min(self.next()).0.max(self.stored.0);
+        self.stored = Seq(news.end);
+        news
+    }
+
+    /// Lets go of what is secured, but for the last [`KEEP_RECORDS`]. `durable`: on disk, else accepted.
+    pub(super) fn trim(&mut self, durable: bool) {
+        let secured = if durable { self.stored } else { self.accepted };
+        while self.floor < secured && self.records.len() > KEEP_RECORDS {
             self.records.pop_front();
             self.floor = self.floor.next();
         }
-        news
+    }
+
+    /// Records that the server does not have on disk.
+    pub(super) fn unstored(&self) -> usize {
+        usize::try_from(self.next().0.saturating_sub(self.stored.0)).unwrap_or(usize::MAX)
+    }
+
+    /// What was accepted from `from` on is due again: the server's disk had no space for it.
+    pub(super) fn say_again(&mut self, from: Seq) {
+        self.sent = self.sent.min(from.max(self.floor));
+    }
+
+    /// Whether the server expects what it said is on its disk: it is an older state of itself.
+    pub(super) fn is_rewound(&self, next: Seq) -> bool {
+        self.offered && next < self.stored
     }
 
     /// The link is new and its server expects `next`. Everything from there is due again; returns
@@ -88,6 +118,7 @@ impl Outgoing {
         let from = next.max(self.floor).min(self.next());
         self.sent = from;
         self.accepted = self.accepted.min(from);
+        self.stored = self.stored.min(from);
         (next < self.floor).then_some(self.floor)
     }
 
@@ -97,6 +128,7 @@ impl Outgoing {
             record.seq = Seq(record.seq.0.saturating_add(next.0));
         }
         (self.floor, self.accepted, self.reported, self.sent) = (next, next, next, next);
+        self.stored = next;
     }
 
     /// The server will not take the record at `seq`: it is taken out and what follows moves up.
@@ -119,9 +151,10 @@ impl Outgoing {
         self.sent = self.accepted;
     }
 
-    /// Records that are not known to have been taken.
-    pub(super) fn untaken(&self) -> impl Iterator<Item = &Record> {
-        self.range(self.accepted, self.next())
+    /// Records that are not known to have been taken, or where the server has a disk to be on it.
+    pub(super) fn untaken(&self, durable: bool) -> impl Iterator<Item = &Record> {
+        let secured = if durable { self.stored } else { self.accepted };
+        self.range(secured, self.next())
     }
 
     fn range(&self, from: Seq, upto: Seq) -> impl Iterator<Item = &Record> {

@@ -5,10 +5,15 @@ use std::{
     time::Instant,
 };
 
-use crate::wire::{Epoch, HaveLog, Kind, LogKey, NodeId, Record, RoomId, Seq, Vector};
+use crate::{
+    store::StoredRoom,
+    wire::{Epoch, HaveLog, Kind, LogKey, NodeId, Record, RoomId, Seq, Vector},
+};
 
 use super::{
-    limits::{AUTHOR_SHARE, KEEP_BYTES, KEEP_RECORDS, MAX_AUTHORS, MAX_EPOCHS, MAX_HELD_BYTES},
+    limits::{
+        AUTHOR_SHARE, KEEP_BYTES, KEEP_RECORDS, MAX_AUTHORS, MAX_EPOCHS, MAX_HELD_BYTES, MAX_STORED_EPOCHS,
+    },
     log::{Inserted, Kept, Log},
 };
 
@@ -46,6 +51,8 @@ pub struct Room {
     held_bytes: usize,
     lamport: u64,
     topic: Option<Record>,
+    /// Nothing is let go of that is not on disk.
+    durable: bool,
 }
 
 impl Room {
@@ -61,7 +68,63 @@ impl Room {
             held_bytes: 0,
             lamport: 0,
             topic: None,
+            durable: false,
         }
+    }
+
+    /// An empty room of a node with a store.
+    pub const fn durable(id: RoomId, keep: Keep) -> Self {
+        let mut room = Self::new(id, keep);
+        room.durable = true;
+        room
+    }
+
+    /// A room that a store has, with the last records of it in the order of arrival. `at` is the moment of a
+    /// time of day.
+    pub fn restored(
+        stored: &StoredRoom,
+        tail: Vec<(Record, Instant)>,
+        keep: Keep,
+        at: impl Fn(u64) -> Instant,
+    ) -> Self {
+        let mut room = Self::durable(stored.id.clone(), keep);
+        let mut resumed: BTreeMap<(NodeId, Epoch), Seq> = BTreeMap::new();
+        for (record, _) in &tail {
+            resumed.entry((record.author, record.epoch)).or_insert(record.seq);
+        }
+        for log in &stored.logs {
+            let key = (log.author, log.epoch);
+            let from = resumed.get(&key).copied().unwrap_or(log.next);
+            let (first, last) = log.arrived_ms;
+            let restored = Log::restored(log.first, log.next, from, (at(first), at(last)));
+            room.logs.insert(key, restored);
+        }
+        room.lamport = stored.lamport;
+        room.topic.clone_from(&stored.topic);
+        for (record, arrived) in tail {
+            let _ = room.insert(record, arrived);
+        }
+        for log in &stored.logs {
+            if let Some(held) = room.logs.get_mut(&(log.author, log.epoch)) {
+                held.set_last_hash(log.last_hash);
+            }
+        }
+        room
+    }
+
+    /// A log is on disk up to `next`; whether that is news.
+    pub fn on_stored(&mut self, author: NodeId, epoch: Epoch, next: Seq) -> bool {
+        self.logs.get_mut(&(author, epoch)).is_some_and(|log| log.on_stored(next))
+    }
+
+    /// A log on disk begins at `first` now.
+    pub fn on_retained(&mut self, author: NodeId, epoch: Epoch, first: Seq) {
+        self.logs.get_mut(&(author, epoch)).into_iter().for_each(|log| log.on_retained(first));
+    }
+
+    /// There was no space on disk for a log from `from` on.
+    pub fn on_unstored(&mut self, author: NodeId, epoch: Epoch, from: Seq) {
+        self.logs.get_mut(&(author, epoch)).into_iter().for_each(|log| log.on_unstored(from));
     }
 
     /// Which room.
@@ -198,6 +261,11 @@ impl Room {
         lines
     }
 
+    /// Whether some of it is on disk and not in memory.
+    pub fn has_older(&self) -> bool {
+        self.logs.values().any(|log| log.floor() < log.in_memory())
+    }
+
     /// Lets go of every log but those of one author.
     pub fn retain_author(&mut self, author: NodeId) {
         self.logs.retain(|(a, _), _| *a == author);
@@ -209,12 +277,23 @@ impl Room {
 
     /// Lets go of the oldest record kept; `false` if none is.
     pub fn forget_oldest(&mut self) -> bool {
-        while let Some((author, epoch, seq)) = self.arrivals.pop_front() {
+        while let Some(&(author, epoch, seq)) = self.arrivals.front() {
+            if self.must_stay(author, epoch, seq) {
+                return false;
+            }
+            self.arrivals.pop_front();
             if self.forget(author, epoch, seq) {
                 return true;
             }
         }
         false
+    }
+
+    /// Whether a record is in memory alone, and the disk will have it.
+    fn must_stay(&self, author: NodeId, epoch: Epoch, seq: Seq) -> bool {
+        let Some(log) = self.log(author, epoch).filter(|_| self.durable) else { return false };
+        let is_awaited = seq >= log.stored() && log.unstored().is_none_or(|from| seq < from);
+        is_awaited && log.in_memory() <= seq
     }
 
     fn log_mut(&mut self, author: NodeId, epoch: Epoch) -> Result<&mut Log, TooManyAuthors> {
@@ -227,7 +306,8 @@ impl Room {
     /// Of too many runs of one author the oldest goes; of too many authors one of whom nothing is kept.
     fn make_way_for(&mut self, author: NodeId, epoch: Epoch) -> Result<(), TooManyAuthors> {
         let span = (author, Epoch(0))..=(author, Epoch(u64::MAX));
-        if self.logs.range(span.clone()).count() >= MAX_EPOCHS {
+        let runs = if self.durable { MAX_STORED_EPOCHS } else { MAX_EPOCHS };
+        if self.logs.range(span.clone()).count() >= runs {
             let oldest = self.logs.range(span).next().map(|(&key, _)| key);
             // A run that was let go of does not come back in the place of a newer one.
             self.drop_log(oldest.filter(|&(_, oldest)| oldest < epoch).ok_or(TooManyAuthors)?);
@@ -291,8 +371,9 @@ impl Room {
             let over = log.kept_records() > self.keep.records / AUTHOR_SHARE
                 || log.kept_bytes() > self.keep.bytes / AUTHOR_SHARE;
             let full = self.kept_records >= self.keep.records || self.kept_bytes >= self.keep.bytes;
-            let floor = log.floor();
-            if !(over && full && self.forget(author, epoch, floor)) {
+            let oldest = log.in_memory();
+            let free = !self.must_stay(author, epoch, oldest);
+            if !(over && full && free && self.forget(author, epoch, oldest)) {
                 return;
             }
         }
@@ -302,7 +383,7 @@ impl Room {
     /// it is passed.
     fn forget(&mut self, author: NodeId, epoch: Epoch, seq: Seq) -> bool {
         let Some(log) = self.logs.get_mut(&(author, epoch)) else { return false };
-        if log.floor() != seq {
+        if log.in_memory() != seq {
             return false;
         }
         let Some(bytes) = log.forget_oldest() else { return false };

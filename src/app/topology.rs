@@ -3,7 +3,10 @@
 
 use std::{net::SocketAddr, time::Instant};
 
-use crate::wire::{Addr, ByeReason, Frame, Hello};
+use crate::{
+    store::{Author, Entry, Page, PageQuery, Stored, StoredRoom},
+    wire::{Addr, ByeReason, Frame, Hello, LogKey, RoomId, Seq},
+};
 
 use super::{Command, Event, Outcome, Trouble};
 
@@ -70,8 +73,50 @@ pub enum Input {
         /// Why.
         error: DialError,
     },
+    /// What a store has: before `Start`, of a node that has one. From here on `Keep` is answered.
+    Restore(Restored),
+    /// These logs are on disk, each up to, without, this seq.
+    Stored {
+        /// Which, and how far.
+        logs: Vec<(LogKey, Seq)>,
+    },
+    /// There was no space for what these logs have from this seq on. It is to be kept again, from there.
+    Unstored {
+        /// Which, and from where.
+        logs: Vec<(LogKey, Seq)>,
+    },
+    /// What these logs have on disk begins at this seq now.
+    Retained {
+        /// Which, and where.
+        logs: Vec<(LogKey, Seq)>,
+    },
+    /// The answer to `Read`.
+    Page {
+        /// For which link.
+        link: LinkId,
+        /// What there is.
+        page: Page,
+    },
+    /// The answer to `Recall`.
+    Lines {
+        /// For which link.
+        link: LinkId,
+        /// Of which room.
+        room: RoomId,
+        /// Oldest first.
+        lines: Vec<Stored>,
+    },
     /// A front end asked for something.
     Command(Command),
+}
+
+/// What a store has.
+#[derive(Clone, Debug, Default)]
+pub struct Restored {
+    /// Each room with the last of its records, in the order of arrival.
+    pub rooms: Vec<(StoredRoom, Vec<Stored>)>,
+    /// Who said them.
+    pub authors: Vec<Author>,
 }
 
 /// How a link ended.
@@ -130,6 +175,26 @@ pub enum Action {
         reason: ByeReason,
         /// In words.
         detail: String,
+    },
+    /// Put this on disk, after all that was kept before; answered by `Stored` or `Unstored`.
+    Keep(Entry),
+    /// Read a part of a room from disk; answered by `Page`.
+    Read {
+        /// For which link.
+        link: LinkId,
+        /// Which part.
+        query: PageQuery,
+    },
+    /// Read the last lines of a room from disk; answered by `Lines`.
+    Recall {
+        /// For which link.
+        link: LinkId,
+        /// Of which room.
+        room: RoomId,
+        /// How many.
+        count: u16,
+        /// Of those that came by then, unix milliseconds.
+        cut_ms: u64,
     },
     /// Tell the front ends.
     Notify(Event),

@@ -60,6 +60,26 @@ pub(super) fn fork(name: &str) -> Trouble {
     Trouble::new("fork", format!("{name} said two different things in one place"), hint)
 }
 
+pub(super) fn store_full() -> Trouble {
+    let hint = "its host has to make space; what you say is kept here and stored then";
+    Trouble::new(
+        "store_full",
+        "the server has no space left: what you said reached others, but is not stored",
+        hint,
+    )
+}
+
+pub(super) fn disk_full() -> Trouble {
+    let hint = "make space: it is tried again every few seconds";
+    Trouble::new("store_full", "no space is left for what is said: it is not stored", hint)
+}
+
+pub(super) fn history_rewound(room: &str) -> Trouble {
+    let hint = "an old backup was put in its place; what this node said is sent again as far as it has it";
+    let message = format!("the server's history of {room} is older than what it confirmed");
+    Trouble::new("history_rewound", message, hint)
+}
+
 pub(super) fn no_room() -> Trouble {
     Trouble::new("no_room", "you are in no room", "/join ROOM first")
 }

@@ -9,7 +9,7 @@ use clap::{
 };
 use serde::Deserialize;
 
-use super::pipe;
+use super::{keep, pipe};
 
 /// Chat with or without a server, over links that lose, reorder and stall.
 #[derive(Debug, Parser)]
@@ -90,6 +90,9 @@ pub(super) enum Beside {
         #[arg(long, hide = true)]
         over_tcp: bool,
     },
+    /// What is kept on disk: write it out, check it, make the file smaller
+    #[command(subcommand)]
+    History(keep::Task),
     /// One link for other programs: netcat with messages and lanes
     #[command(subcommand, arg_required_else_help = false)]
     Pipe(pipe::End),
@@ -136,9 +139,22 @@ pub(super) struct Options {
     #[arg(long, value_name = "ROOM", value_delimiter = ',', env = "SAYAGAIN_ROOM")]
     pub(super) room: Option<Vec<String>>,
 
-    /// Server, peer: what is kept for those who come later: none or memory [default: memory]
+    /// Where what was said is kept: none, memory (until the node ends) or a file [default: server, client a file
+    /// in the data directory; peer memory]
     #[arg(long, value_name = "WHERE", env = "SAYAGAIN_HISTORY")]
     pub(super) history: Option<String>,
+
+    /// Records kept of each room on disk, the last so many [default: 1000000]
+    #[arg(long, value_name = "N", env = "SAYAGAIN_RETAIN_RECORDS")]
+    pub(super) retain_records: Option<u64>,
+
+    /// Bytes kept of each room on disk [default: 1073741824]
+    #[arg(long, value_name = "N", env = "SAYAGAIN_RETAIN_BYTES")]
+    pub(super) retain_bytes: Option<u64>,
+
+    /// Days that what was said is kept on disk [default: no limit]
+    #[arg(long, value_name = "N", env = "SAYAGAIN_RETAIN_DAYS")]
+    pub(super) retain_days: Option<u64>,
 
     /// Server, peer: links at the same time [default: 1000]
     #[arg(long, value_name = "N", env = "SAYAGAIN_MAX_CLIENTS")]
@@ -285,7 +301,6 @@ pub(super) const OF_ROLES: &[(&str, &[RoleName])] = &[
     ("peers", &[Peer]),
     ("name", &[Client, Peer]),
     ("room", &[Client, Peer]),
-    ("history", &[Server, Peer]),
     ("max-clients", &[Server, Peer]),
     ("max-message-bytes", &[Server, Peer]),
     ("max-rooms", &[Server, Peer]),
@@ -308,6 +323,9 @@ impl Options {
             name: self.name.or(other.name),
             room: self.room.or(other.room),
             history: self.history.or(other.history),
+            retain_records: self.retain_records.or(other.retain_records),
+            retain_bytes: self.retain_bytes.or(other.retain_bytes),
+            retain_days: self.retain_days.or(other.retain_days),
             max_clients: self.max_clients.or(other.max_clients),
             max_message_bytes: self.max_message_bytes.or(other.max_message_bytes),
             max_rooms: self.max_rooms.or(other.max_rooms),

@@ -7,6 +7,7 @@ mod config;
 mod course;
 mod demo;
 mod impair;
+mod keep;
 mod log;
 mod opening;
 mod pipe;
@@ -33,7 +34,7 @@ use crate::ui::{Printed, Streams, is_terminal};
 
 pub use address::Remote;
 pub use course::{CourseSettings, DoorSettings};
-pub use settings::{ClientSettings, History, PeerSettings, Person, Role, ServerSettings, Settings};
+pub use settings::{ClientSettings, History, Keep, PeerSettings, Person, Role, ServerSettings, Settings};
 
 use args::{Beside, Cli};
 use resolve::Surroundings;
@@ -98,6 +99,10 @@ fn be_beside(called: &str, mut command: Command, beside: Beside) -> Result<Statu
         Beside::Pipe(end) => {
             log::start(0, false);
             return pipe::run(end);
+        }
+        Beside::History(task) => {
+            log::start(0, false);
+            return keep::look_after(&task);
         }
         Beside::Demo { impair, over_tcp } => {
             log::start(0, false);

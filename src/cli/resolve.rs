@@ -15,7 +15,7 @@ use super::{
     ClientSettings, History, PeerSettings, Person, Remote, Role, ServerSettings, Settings,
     address::{self, DEFAULT_PORT},
     args::{OF_ROLES, Options, OwnArguments, RoleName, When},
-    carriers, course, impair,
+    carriers, course, impair, keep,
     stop::{Status, Stop},
 };
 
@@ -117,13 +117,6 @@ fn refuse_unavailable(role: RoleName, options: &Options) -> Result<(), Stop> {
     Ok(())
 }
 
-fn one_of(flag: &str, value: Option<&str>, available: &[&str]) -> Result<(), Stop> {
-    match value {
-        Some(value) if !available.contains(&value) => Err(Stop::unavailable(flag, value, available)),
-        Some(_) | None => Ok(()),
-    }
-}
-
 fn server(options: &Options, own: &OwnArguments) -> Result<ServerSettings, Stop> {
     let listen = match options.listen.as_deref() {
         Some("none") => None,
@@ -139,7 +132,7 @@ fn server(options: &Options, own: &OwnArguments) -> Result<ServerSettings, Stop>
         transports: carriers::of_server(options.transport.as_deref(), &impair::carriers(options))?,
         doors: course::doors(options, own, &room(DEFAULT_ROOM)?)?,
         web,
-        history: history(options)?,
+        keep: keep::of(options, History::DataDirectory)?,
         limits: limits(options)?,
     })
 }
@@ -150,12 +143,13 @@ fn client(options: &Options, around: &Surroundings) -> Result<ClientSettings, St
         server: address::remote("--server", options.server.as_deref().unwrap_or("127.0.0.1:4224"))?,
         transports: carriers::of_client(options.transport.as_deref(), &impair::carriers(options))?,
         reconnect: options.reconnect.unwrap_or(false),
+        keep: keep::of(options, History::DataDirectory)?,
     })
 }
 
 fn peer(options: &Options, around: &Surroundings) -> Result<PeerSettings, Stop> {
     let person = person(options, around)?;
-    let (history, limits) = (history(options)?, limits(options)?);
+    let (keep, limits) = (keep::of(options, History::Memory)?, limits(options)?);
     let peers = peers(options.peers.as_deref().unwrap_or_default())?;
     let is_local = peers.iter().flat_map(|peer| &peer.addrs).all(|addr| addr.ip().is_loopback());
     let listen = match &options.listen {
@@ -164,7 +158,7 @@ fn peer(options: &Options, around: &Surroundings) -> Result<PeerSettings, Stop> 
         None => SocketAddr::from(([0, 0, 0, 0], 0)),
     };
     let transports = carriers::of_peer(options.transport.as_deref(), &impair::carriers(options))?;
-    Ok(PeerSettings { listen, transports, peers, person, history, limits })
+    Ok(PeerSettings { listen, transports, peers, person, keep, limits })
 }
 
 /// One reachable peer is enough, so hosts that are not found are left out as long as one is.
@@ -223,11 +217,6 @@ fn rooms(typed: &[String]) -> Result<Vec<RoomName>, Stop> {
     Ok(rooms)
 }
 
-fn history(options: &Options) -> Result<History, Stop> {
-    one_of("--history", options.history.as_deref(), &["none", "memory"])?;
-    Ok(if options.history.as_deref() == Some("none") { History::None } else { History::Memory })
-}
-
 fn limits(options: &Options) -> Result<Limits, Stop> {
     let default = Limits::default();
     let limit = |flag, value: Option<u64>, most: usize, default: usize| {
@@ -246,7 +235,13 @@ fn limits(options: &Options) -> Result<Limits, Stop> {
     })
 }
 
-fn in_range(flag: &str, value: Option<u64>, least: u64, most: u64, default: u64) -> Result<u64, Stop> {
+pub(super) fn in_range(
+    flag: &str,
+    value: Option<u64>,
+    least: u64,
+    most: u64,
+    default: u64,
+) -> Result<u64, Stop> {
     match value {
         None => Ok(default),
         Some(value) if (least..=most).contains(&value) => Ok(value),

@@ -4,6 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use crate::{
     app::limits::Limits,
+    store::Retention,
     transport::impair::Impairment,
     ui::{AtEnd, Face},
     wire::{Nick, RoomName, Scheme},
@@ -58,7 +59,7 @@ pub struct ServerSettings {
     /// Where a browser sees what happens at the door of `vsb`.
     pub web: Option<SocketAddr>,
     /// What it keeps.
-    pub history: History,
+    pub keep: Keep,
     /// How much it takes.
     pub limits: Limits,
 }
@@ -74,6 +75,8 @@ pub struct ClientSettings {
     pub person: Person,
     /// Redial also after an orderly shutdown.
     pub reconnect: bool,
+    /// What it keeps.
+    pub keep: Keep,
 }
 
 /// A peer's own.
@@ -88,7 +91,7 @@ pub struct PeerSettings {
     /// Who speaks.
     pub person: Person,
     /// What it keeps.
-    pub history: History,
+    pub keep: Keep,
     /// How much it takes.
     pub limits: Limits,
 }
@@ -107,10 +110,23 @@ pub struct Person {
 }
 
 /// What is kept for those who come later.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Keep {
+    /// Where.
+    pub history: History,
+    /// How much of each room, on disk.
+    pub retention: Retention,
+}
+
+/// Where it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum History {
-    /// Nothing.
+    /// Nowhere.
     None,
     /// The last lines, until the node ends.
     Memory,
+    /// Everything, in a file of the data directory.
+    DataDirectory,
+    /// Everything, in this file.
+    File(PathBuf),
 }

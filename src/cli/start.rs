@@ -10,8 +10,9 @@ use crate::{
 };
 
 use super::{
-    History, Person, Role, Settings,
+    History, Keep, Person, Role, Settings,
     course::{Closer, Doors, show_instead},
+    keep::{self, store_trouble},
     signals::{Signals, cannot_start},
     stop::Ending,
 };
@@ -33,14 +34,14 @@ pub(super) fn run(settings: &Settings, quiet: bool) -> Ending {
 }
 
 async fn live(settings: &Settings, quiet: bool) -> Result<Ending, Trouble> {
-    let (mut settings, identity) = open_identity(settings)?;
+    let (settings, identity) = open_identity(settings)?;
     let signals = Signals::catch()?;
-    settings.data_dir.push(TYPED_LINES);
+    let typed_lines = settings.data_dir.join(TYPED_LINES);
     let prompt = !matches!(settings.role, Role::Server(_));
-    let options = ConsoleOptions { quiet, prompt, typed_lines: Some(settings.data_dir.clone()) };
+    let options = ConsoleOptions { quiet, prompt, typed_lines: Some(typed_lines) };
     let doors = Doors::bind(&settings).await?;
-    let (handle, events, ended) =
-        doors.beside(node(&settings, identity)).start().await.map_err(|error| start_trouble(&error))?;
+    let node = keep::stored(node(&settings, identity), &settings)?;
+    let (handle, events, ended) = doors.beside(node).start().await.map_err(|error| start_trouble(&error))?;
     let mut doors = doors.open();
     let watch = tokio::spawn(stop_on_signal(signals, handle.clone(), doors.closer()));
     let shown = match doors.only() {
@@ -58,10 +59,10 @@ async fn live(settings: &Settings, quiet: bool) -> Result<Ending, Trouble> {
 }
 
 fn node(settings: &Settings, identity: Identity) -> Node {
-    let lines = |history| if history == History::None { 0 } else { HISTORY_ON_JOIN };
+    let lines = |keep: &Keep| if keep.history == History::None { 0 } else { HISTORY_ON_JOIN };
     let node = match &settings.role {
         Role::Server(server) => {
-            let node = Node::server().limits(server.limits).history(lines(server.history));
+            let node = Node::server().limits(server.limits).history(lines(&server.keep));
             match server.listen {
                 Some(listen) => listening(node, listen, &server.transports),
                 None => node,
@@ -80,7 +81,7 @@ fn node(settings: &Settings, identity: Identity) -> Node {
             let addrs = || peer.peers.iter().flat_map(|remote| remote.addrs.iter().copied());
             let peers = peer.transports.iter().flat_map(|scheme| addrs().map(|at| Addr::new(*scheme, at)));
             let node = listening(Node::peer(peers), peer.listen, &peer.transports);
-            person(node.limits(peer.limits).history(lines(peer.history)), &peer.person)
+            person(node.limits(peer.limits).history(lines(&peer.keep)), &peer.person)
         }
     };
     node.identity(identity).insecure(settings.insecure).impaired(settings.impairment.clone())
@@ -153,6 +154,7 @@ fn start_trouble(error: &StartError) -> Trouble {
             Trouble::new("key_bad", message, "choose another directory with --data-dir DIR")
         }
         StartError::Name(_) => Trouble::new("name_invalid", message, "give another one with --name"),
+        StartError::Store(error) => store_trouble(error),
     }
 }
 

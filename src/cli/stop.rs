@@ -17,6 +17,7 @@ pub(super) enum Status {
     IdentityChanged = 3,
     Refused = 4,
     Unreachable = 5,
+    StoreFailed = 70,
 }
 
 /// Ends the program before there is a node.
@@ -114,6 +115,7 @@ const fn status(outcome: &Outcome) -> Status {
         Outcome::Refused(_) => Status::Refused,
         Outcome::IdentityChanged(_) => Status::IdentityChanged,
         Outcome::Unreachable(_) => Status::Unreachable,
+        Outcome::StoreFailed(_) => Status::StoreFailed,
     }
 }
 
@@ -124,6 +126,7 @@ fn trouble(outcome: &Outcome) -> Option<Trouble> {
         Outcome::Refused(trouble)
         | Outcome::IdentityChanged(trouble)
         | Outcome::Unreachable(trouble)
+        | Outcome::StoreFailed(trouble)
         | Outcome::Failed(trouble) => Some(trouble.clone()),
     }
 }

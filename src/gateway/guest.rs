@@ -235,6 +235,7 @@ async fn live(
         Outcome::Refused(trouble)
         | Outcome::Failed(trouble)
         | Outcome::Unreachable(trouble)
+        | Outcome::StoreFailed(trouble)
         | Outcome::IdentityChanged(trouble) => Some(Refusal::Other(trouble.message)),
         Outcome::Done | Outcome::Undelivered(_) => Some(Refusal::Other("the server stopped".into())),
     }

@@ -12,9 +12,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
     app::{
-        Client, ClientConfig, Event, Hub, HubConfig, Mesh, MeshConfig, Topology,
+        Client, ClientConfig, Event, Hub, HubConfig, Mesh, MeshConfig, Restored, Topology,
         limits::{HISTORY_ON_JOIN, Limits},
     },
+    store::StoreError,
     transport::{KeyError, Keys, Security, Transport, by_name, impair::Impairment},
     wire::{Addr, BadName, MAX_BODY_BYTES, Nick, RoomName, Scheme},
 };
@@ -23,6 +24,7 @@ use super::{
     COMMAND_QUEUE, EVENT_QUEUE, Ended, Events, Identity, IdentityError, NodeHandle,
     dial::Dialer,
     driver::{Parts, run},
+    history::{Store, restore},
     listen::{Bound, bind},
     random_seed,
 };
@@ -50,6 +52,9 @@ pub enum StartError {
     /// The name breaks the rule.
     #[error(transparent)]
     Name(#[from] BadName),
+    /// What is kept cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 #[derive(Clone, Debug)]
@@ -68,7 +73,7 @@ enum Role {
 ///     Node::client(([127, 0, 0, 1], 4224).into()).name("dice")?.room("games")?.start().await?;
 /// # Ok(()) }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Node {
     role: Role,
     identity: Option<Identity>,
@@ -86,6 +91,7 @@ pub struct Node {
     linger: Duration,
     indoors: bool,
     announced: Vec<Event>,
+    store: Option<Store>,
 }
 
 impl Node {
@@ -127,6 +133,7 @@ impl Node {
             linger: LINGER,
             indoors: false,
             announced: Vec::new(),
+            store: None,
         }
     }
 
@@ -230,6 +237,13 @@ impl Node {
         self
     }
 
+    /// Keeps what is said, and goes on where the store was left.
+    #[must_use]
+    pub fn store(mut self, store: Store) -> Self {
+        self.store = Some(store);
+        self
+    }
+
     /// Whether a client also redials a server that cannot be reached at first or that shut down.
     #[must_use]
     pub const fn reconnect(mut self, reconnect: bool) -> Self {
@@ -277,6 +291,10 @@ impl Node {
             pinned: self.pinned(),
             pins: identity.pins.clone(),
         };
+        let store = match self.store.take() {
+            Some(store) => Some(begin(store).await?),
+            None => None,
+        };
         let (indoors, announced) = (self.indoors, std::mem::take(&mut self.announced));
         let topology = self.topology(&identity, bound.iter().map(Bound::addr).collect())?;
         let (commands, command_queue) = mpsc::channel(COMMAND_QUEUE);
@@ -292,6 +310,7 @@ impl Node {
             stop: stopped,
             events,
             outcome,
+            store,
         };
         // The identity lives as long as the node: with it the lock on its directory.
         tokio::spawn(async move {
@@ -384,6 +403,17 @@ impl Node {
             })),
         })
     }
+}
+
+/// Reads what a store has.
+async fn begin(mut store: Store) -> Result<(Store, Restored), StartError> {
+    let begun = tokio::task::spawn_blocking(move || {
+        let restored = restore(&mut store)?;
+        Ok((store, restored))
+    });
+    begun
+        .await
+        .map_err(|error| StartError::Store(StoreError::Failed { path: "".into(), what: error.to_string() }))?
 }
 
 /// What people are told of the ways in.

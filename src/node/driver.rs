@@ -20,7 +20,7 @@ use tokio::{
 use tracing::{debug, error};
 
 use crate::{
-    app::{Action, Command, DialError, Event, Input, LinkEnd, LinkId, Outcome, Topology},
+    app::{Action, Command, DialError, Event, Input, LinkEnd, LinkId, Outcome, Restored, Topology, Trouble},
     transport::{Class, Listener},
     wire::{Addr, ByeReason, Frame, Hello, encode},
 };
@@ -30,6 +30,7 @@ use super::{
     clock::Clock,
     dial::{Dialer, accept_all},
     figures::figures,
+    history::{History, KEPT_QUEUE, Kept, Store},
     lanes::lane_of,
     outbox::Pushed,
     session::LinkHandle,
@@ -63,6 +64,8 @@ pub(super) struct Parts {
     pub(super) stop: watch::Receiver<bool>,
     pub(super) events: mpsc::Sender<Event>,
     pub(super) outcome: oneshot::Sender<Outcome>,
+    /// What is kept, and what was.
+    pub(super) store: Option<(Store, Restored)>,
 }
 
 #[derive(Debug)]
@@ -82,12 +85,14 @@ pub(super) struct Driver {
     roomy: Vec<LinkId>,
     stop_by: Option<Instant>,
     finished: Option<Outcome>,
+    history: Option<History>,
 }
 
 /// Runs a node to its end.
 pub(super) async fn run(parts: Parts) {
     let (posts, mut inbox) = mpsc::channel(POST_QUEUE);
-    let Parts { topology, dialer, listeners, opened, mut commands, mut stop, events, outcome } = parts;
+    let Parts { topology, dialer, listeners, opened, mut commands, mut stop, events, outcome, store } = parts;
+    let (kept_sender, mut kept) = mpsc::channel(KEPT_QUEUE);
     let (hello, _) = watch::channel(hello_bytes(&*topology));
     let mut driver = Driver {
         topology,
@@ -104,13 +109,23 @@ pub(super) async fn run(parts: Parts) {
         roomy: Vec::new(),
         stop_by: None,
         finished: None,
+        history: None,
     };
     opened.into_iter().for_each(|event| driver.notify(event));
     driver.listen(listeners);
+    if let Some((store, restored)) = store {
+        driver.history = Some(History::start(store, &kept_sender));
+        driver.input(Input::Restore(restored));
+    }
     driver.input(Input::Start);
-    driver.turn(&mut inbox, &mut commands, &mut stop).await;
+    driver.turn(&mut inbox, &mut commands, &mut stop, &mut kept).await;
+    // Nobody takes the store's answers any more, and it must not wait for that.
+    drop(kept);
     driver.last_words(&mut inbox).await;
     driver.settle().await;
+    if let Some(history) = driver.history.take() {
+        history.finish().await;
+    }
     let _ = outcome.send(driver.finished.take().unwrap_or(Outcome::Done));
 }
 
@@ -120,6 +135,7 @@ impl Driver {
         inbox: &mut mpsc::Receiver<Post>,
         commands: &mut mpsc::Receiver<Command>,
         stop: &mut watch::Receiver<bool>,
+        kept: &mut mpsc::Receiver<Kept>,
     ) {
         let mut batch = Vec::with_capacity(POSTS_PER_TURN);
         let mut timer = std::pin::pin!(tokio::time::sleep(Duration::ZERO));
@@ -127,7 +143,8 @@ impl Driver {
         let (mut listening, mut stoppable) = (true, true);
         while !self.is_over() {
             let timed = self.set(timer.as_mut());
-            let free = self.backlog.len() < EVENT_QUEUE;
+            let has_room = self.history.as_ref().is_none_or(History::has_room);
+            let free = self.backlog.len() < EVENT_QUEUE && has_room;
             tokio::select! { biased;
                 stopped = stop.changed(), if stoppable => {
                     stoppable = stopped.is_ok();
@@ -140,6 +157,7 @@ impl Driver {
                         _ => self.backlog.clear(),
                     }
                 }
+                Some(kept) = kept.recv() => self.hear_history(kept),
                 () = timer.as_mut(), if timed => {
                     let now = self.clock.now();
                     self.topology.handle_timeout(now);
@@ -243,6 +261,19 @@ impl Driver {
         }
     }
 
+    fn hear_history(&mut self, kept: Kept) {
+        match kept {
+            Kept::Input(input) => self.input(*input),
+            Kept::Failed(error) => {
+                error!(%error, "the store failed");
+                let hint = "the disk may be failing; node history verify looks at what it holds";
+                let trouble = Trouble::new("store_failed", error.to_string(), hint);
+                self.finished.get_or_insert(Outcome::StoreFailed(trouble));
+                self.input(Input::Command(Command::Quit(None)));
+            }
+        }
+    }
+
     /// Dials and links that have ended.
     fn sweep_tasks(&mut self) {
         while self.tasks.try_join_next().is_some() {}
@@ -275,6 +306,13 @@ impl Driver {
         match action {
             Action::Send { to, frame } => self.send(&to, &frame),
             Action::Notify(event) => self.notify(event),
+            Action::Keep(entry) => self.history.iter().for_each(|history| history.keep(entry.clone())),
+            Action::Read { link, query } => {
+                self.history.iter().for_each(|history| history.read(link, query.clone()));
+            }
+            Action::Recall { link, room, count, cut_ms } => {
+                self.history.iter().for_each(|history| history.recall(link, room.clone(), count, cut_ms));
+            }
             Action::AwaitRoom(link) => {
                 if self.links.get(&link).is_some_and(|handle| handle.outbox.await_room()) {
                     self.roomy.push(link);

@@ -35,9 +35,12 @@ pub struct Hello {
     pub epoch: Epoch,
     /// Where it can be dialled; of a peer.
     pub listen: Vec<Addr>,
-    /// Features beyond this version, one bit each; none yet.
+    /// Features beyond this version, one bit each: [`CAN_STORE`].
     pub capabilities: u32,
 }
+
+/// Of a server: what it accepts it puts on disk, and says so with [`AckLevel::Stored`].
+pub const CAN_STORE: u32 = 1;
 
 /// Somebody in a room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -323,11 +326,19 @@ pub enum Frame {
         /// The first seq that is not lost.
         upto: Seq,
     },
+    /// Server to client: everything from `from` on of your log was accepted, and there was no space to store
+    /// it. Say it again later.
+    Unstored {
+        /// Which log.
+        log: LogKey,
+        /// The first seq that is not stored.
+        from: Seq,
+    },
 }
 
 impl Frame {
     /// Variants of this version: a larger number on the wire is a frame of a newer one.
-    pub const COUNT: u32 = 30;
+    pub const COUNT: u32 = 31;
 
     /// The variant of [`Frame::Hello`].
     pub const HELLO: u32 = 0;

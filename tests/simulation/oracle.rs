@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sayagain::{
-    app::{Event, Said},
+    app::{Event, Said, SentState},
     wire::{Epoch, NodeId, Seq},
 };
 
@@ -41,6 +41,25 @@ pub(crate) fn listen(
         }
     }
     Ok(ears)
+}
+
+/// What was called stored, by whom it was said. `said` has the lines of each run in order.
+pub(crate) fn stored(
+    heard: &Heard,
+    said: &BTreeMap<(NodeIndex, u64), Vec<String>>,
+) -> BTreeSet<(NodeIndex, String)> {
+    // Which run of a node has which epoch shows where it is told of its own records.
+    let mut epochs: BTreeMap<(NodeIndex, Epoch), u64> = BTreeMap::new();
+    let mut stored = BTreeSet::new();
+    for (index, run, event) in heard {
+        let Event::Sent { epoch, seq, state, .. } = event else { continue };
+        let of = *epochs.entry((*index, *epoch)).or_insert(*run);
+        let text = said.get(&(*index, of)).and_then(|lines| lines.get(usize::try_from(seq.0).ok()?));
+        if *state == SentState::Stored {
+            stored.extend(text.map(|text| (*index, text.clone())));
+        }
+    }
+    stored
 }
 
 impl Ear {

@@ -14,6 +14,7 @@ use sayagain::{
 };
 
 use super::{
+    disk::Disk,
     oracle::{self, Ear},
     world::{NodeIndex, World},
 };
@@ -21,8 +22,13 @@ use super::{
 /// Who talks to whom.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Shape {
-    Star { hub_crashes: bool },
+    Star {
+        hub_crashes: bool,
+    },
     Mesh,
+    /// Everybody has a store, and may crash.
+    StoredStar,
+    StoredMesh,
 }
 
 /// How long there is trouble.
@@ -59,6 +65,9 @@ impl Scenario {
         (0..nodes).for_each(|_| {
             world.add();
         });
+        if matches!(shape, Shape::StoredStar | Shape::StoredMesh) {
+            world.disks = (0..nodes).map(|index| (index, Disk::new())).collect();
+        }
         let (said, born, ids) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
         Self { shape, nodes, world, said, born, ids, epoch: 1_000 }
     }
@@ -73,17 +82,27 @@ impl Scenario {
             self.pass(pause);
         }
         self.world.heal();
+        self.world.disks.values_mut().for_each(|disk| disk.is_full = false);
         let dead: Vec<NodeIndex> = (0..self.nodes).filter(|&i| self.world.hosts[i].is_none()).collect();
         dead.into_iter().for_each(|index| self.boot(index));
         self.pass(PEACE);
-        self.reckon()?;
-        Ok(self.world.trace())
+        let trace = self.world.trace();
+        match self.shape {
+            Shape::Star { .. } | Shape::Mesh => self.reckon()?,
+            Shape::StoredStar => self.reckon_stored(Some(0))?,
+            Shape::StoredMesh => self.reckon_stored(None)?,
+        }
+        Ok(trace)
     }
 
     fn something_happens(&mut self) {
         let index = self.world.rng.random_range(0..self.nodes);
         match self.world.rng.random_range(0..100) {
             0..80 => self.say(index),
+            80..83 if !self.world.disks.is_empty() => {
+                let is_full = self.world.rng.random_bool(0.3);
+                self.world.disks.get_mut(&index).into_iter().for_each(|disk| disk.is_full = is_full);
+            }
             80..90 => self.world.cut_one(),
             90..94 => {
                 let other = self.world.rng.random_range(0..self.nodes);
@@ -101,12 +120,12 @@ impl Scenario {
     fn may_crash(&self, index: NodeIndex) -> bool {
         match self.shape {
             Shape::Star { hub_crashes } => (index == 0) == hub_crashes,
-            Shape::Mesh => true,
+            Shape::Mesh | Shape::StoredStar | Shape::StoredMesh => true,
         }
     }
 
     fn is_hub(&self, index: NodeIndex) -> bool {
-        matches!(self.shape, Shape::Star { .. }) && index == 0
+        matches!(self.shape, Shape::Star { .. } | Shape::StoredStar) && index == 0
     }
 
     fn say(&mut self, index: NodeIndex) {
@@ -138,11 +157,11 @@ impl Scenario {
         let rooms = vec!["lobby".parse().unwrap()];
         let key = key(index);
         match self.shape {
-            Shape::Star { .. } if index == 0 => {
+            Shape::Star { .. } | Shape::StoredStar if index == 0 => {
                 let (key, limits) = (key.public(), Limits::default());
                 Box::new(Hub::new(HubConfig { key, nick, epoch, limits, history: true }))
             }
-            Shape::Star { .. } => Box::new(Client::new(ClientConfig {
+            Shape::Star { .. } | Shape::StoredStar => Box::new(Client::new(ClientConfig {
                 key: key.public(),
                 nick,
                 nick_given: true,
@@ -154,7 +173,7 @@ impl Scenario {
                 history: 50,
                 seed,
             })),
-            Shape::Mesh => Box::new(Mesh::new(MeshConfig {
+            Shape::Mesh | Shape::StoredMesh => Box::new(Mesh::new(MeshConfig {
                 key: Arc::new(key),
                 nick,
                 epoch,
@@ -198,6 +217,59 @@ impl Scenario {
             return Err("a gap was shown although the server has everything".into());
         }
         Ok(())
+    }
+
+    /// What was called stored is there once, everybody who was a member hears it, and nothing comes twice in one
+    /// life or out of order. `hub` is whose disk counts, in a mesh the author's.
+    fn reckon_stored(mut self, hub: Option<NodeIndex>) -> Result<(), String> {
+        let ears = oracle::listen(&self.world.heard, &self.ids)?;
+        let mut texts: BTreeMap<NodeIndex, Vec<String>> = BTreeMap::new();
+        for (&index, disk) in &mut self.world.disks {
+            let there = disk.texts();
+            let distinct: BTreeSet<&String> = there.iter().collect();
+            if distinct.len() < there.len() {
+                return Err(format!("the disk of {index} has something twice: {there:?}"));
+            }
+            texts.insert(index, there);
+        }
+        let stored = oracle::stored(&self.world.heard, &self.said_in_runs());
+        for (author, text) in &stored {
+            if !texts[&hub.unwrap_or(*author)].contains(text) {
+                return Err(format!("{text:?} was called stored and is not there"));
+            }
+        }
+        self.reckon_members(hub, &ears, &texts)
+    }
+
+    /// Whoever has anything of the room on disk is a member, whichever run it is in.
+    fn reckon_members(
+        &self,
+        hub: Option<NodeIndex>,
+        ears: &BTreeMap<(NodeIndex, u64), Ear>,
+        texts: &BTreeMap<NodeIndex, Vec<String>>,
+    ) -> Result<(), String> {
+        for index in (0..self.nodes).filter(|index| Some(*index) != hub) {
+            let lives = ears.iter().filter(|((of, _), _)| *of == index);
+            let heard: BTreeSet<&String> = lives.flat_map(|(_, ear)| &ear.lines).collect();
+            let Some(&first) = self.world.new_at.get(&index) else { continue };
+            for said in self.said.iter().filter(|said| said.author != index && said.at > first) {
+                let is_there = |on: &NodeIndex| texts[on].contains(&said.text);
+                let is_due = hub.map_or_else(|| is_there(&said.author), |hub| is_there(&hub));
+                if is_due && !heard.contains(&said.text) {
+                    return Err(format!("{index} never heard {:?}, said at {:?}", said.text, said.at));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What each run said, in order.
+    fn said_in_runs(&self) -> BTreeMap<(NodeIndex, u64), Vec<String>> {
+        let mut runs: BTreeMap<(NodeIndex, u64), Vec<String>> = BTreeMap::new();
+        for said in &self.said {
+            runs.entry((said.author, said.run)).or_default().push(said.text.clone());
+        }
+        runs
     }
 
     /// A server that crashed has forgotten those who left since.

@@ -15,6 +15,8 @@ use sayagain::{
     wire::{Addr, Frame},
 };
 
+use super::disk::Disk;
+
 pub(crate) type NodeIndex = usize;
 
 /// A node, as long as it runs.
@@ -33,6 +35,7 @@ pub(crate) struct Host {
 enum Happening {
     Input(Input),
     Timer,
+    Commit,
 }
 
 /// Something planned: at which run of which node, on which link, what.
@@ -54,6 +57,9 @@ struct Half {
 /// What a node told its person, in order.
 pub(crate) type Heard = Vec<(NodeIndex, u64, Event)>;
 
+/// Records that retention leaves in a room: more than one life brings.
+const MOST_KEPT: u64 = 10_000;
+
 pub(crate) struct World {
     pub(crate) rng: ChaCha12Rng,
     epoch: Instant,
@@ -61,6 +67,10 @@ pub(crate) struct World {
     order: u64,
     agenda: BTreeMap<(Duration, u64), Plan>,
     pub(crate) hosts: Vec<Option<Host>>,
+    /// Of each host; those without a store have none.
+    pub(crate) disks: BTreeMap<NodeIndex, Disk>,
+    /// When each of those began with nothing on it: a newcomer, whoever it was before.
+    pub(crate) new_at: BTreeMap<NodeIndex, Duration>,
     runs: u64,
     links: BTreeMap<LinkId, Half>,
     next_link: u64,
@@ -81,6 +91,8 @@ impl World {
             order: 0,
             agenda: BTreeMap::new(),
             hosts: Vec::new(),
+            disks: BTreeMap::new(),
+            new_at: BTreeMap::new(),
             runs: 0,
             links: BTreeMap::new(),
             next_link: 0,
@@ -101,6 +113,13 @@ impl World {
         self.runs += 1;
         let run = self.runs;
         self.hosts[index] = Some(Host { topology, addr, run, outcome: None, timer: None });
+        if let Some(disk) = self.disks.get_mut(&index) {
+            let restored = disk.restart();
+            if restored.rooms.is_empty() {
+                self.new_at.insert(index, self.now);
+            }
+            self.input(index, Input::Restore(restored));
+        }
         self.input(index, Input::Start);
     }
 
@@ -195,6 +214,7 @@ impl World {
                     self.input(index, input);
                 }
                 Happening::Timer => self.timer(index),
+                Happening::Commit => self.commit(index),
             }
         }
         self.now = until;
@@ -244,6 +264,15 @@ impl World {
         self.drain(index);
     }
 
+    fn commit(&mut self, index: NodeIndex) {
+        let unix_ms = self.moment().unix_ms;
+        let retains = self.rng.random_bool(0.05).then_some((MOST_KEPT, unix_ms));
+        let Some(disk) = self.disks.get_mut(&index) else { return };
+        for input in disk.commit(retains) {
+            self.input(index, input);
+        }
+    }
+
     fn drain(&mut self, index: NodeIndex) {
         while let Some(action) = self.hosts[index].as_mut().and_then(|host| host.topology.poll_action()) {
             self.perform(index, action);
@@ -262,6 +291,23 @@ impl World {
     fn perform(&mut self, index: NodeIndex, action: Action) {
         let run = self.hosts[index].as_ref().map_or(0, |host| host.run);
         match action {
+            Action::Keep(entry) => {
+                if self.disks.get_mut(&index).expect("only who has a store keeps").keep(entry) {
+                    let delay = self.delay() * 4;
+                    self.plan(self.now + delay, index, run, None, Happening::Commit);
+                }
+            }
+            Action::Read { link, query } => {
+                let answer = self.disks.get_mut(&index).expect("it has a store").page(link, query);
+                let delay = self.delay();
+                self.later(delay, index, None, answer);
+            }
+            Action::Recall { link, room, count, cut_ms } => {
+                let answer =
+                    self.disks.get_mut(&index).expect("it has a store").lines(link, room, count, cut_ms);
+                let delay = self.delay();
+                self.later(delay, index, None, answer);
+            }
             Action::Dial(addr) => self.dial(index, addr),
             Action::Send { to, frame } => {
                 to.into_iter().for_each(|link| self.send(index, link, frame.clone()));

@@ -82,7 +82,8 @@ impl Client {
         if kind == Kind::TOPIC {
             room.topic = Some((me, record.text()));
         }
-        room.outgoing.append(record);
+        room.outgoing.append(record.clone());
+        self.keep(&record, now);
         self.pump(id);
     }
 
@@ -122,6 +123,7 @@ impl Client {
             let stays = self.rooms.iter().filter(|(_, room)| matches!(room.stay, Stay::In | Stay::Joining));
             self.current = stays.filter_map(|(id, _)| id.public().cloned()).next();
         }
+        self.keep_membership(&id, None);
         self.notify(Event::Left { room: name });
         self.pump(&id);
     }

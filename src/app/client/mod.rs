@@ -7,6 +7,7 @@
 mod commands;
 mod rooms;
 mod session;
+mod stored;
 #[cfg(test)]
 mod tests;
 
@@ -18,21 +19,27 @@ use std::{
 use rand::{SeedableRng as _, rngs::ChaCha12Rng};
 
 use crate::wire::{
-    Addr, ByeReason, Epoch, Frame, Hello, Member, Nick, NodeId, PublicKey, Role, RoomId, RoomName, VERSION,
+    Addr, ByeReason, Epoch, Frame, Hello, Member, Nick, NodeId, PublicKey, Record, Role, RoomId, RoomName,
+    VERSION,
 };
 
 use super::{
     Action, Backoff, Event, Input, LinkId, Now, Outcome, Place, Term, Topology, Trouble,
     limits::{MAX_MESSAGE_BYTES, MAX_UNSENT},
     outgoing::Outgoing,
-    room::{Keep, Room},
+    room::Room,
+    trouble,
 };
+use stored::{Before, KeptRoom};
 
 /// The first pause before a lost server is dialled again.
 const RETRY_BASE: Duration = Duration::from_millis(100);
 
 /// The longest.
 const RETRY_CAP: Duration = Duration::from_secs(5);
+
+/// How long what a server had no space for is not said again.
+const SPACE_PAUSE: Duration = Duration::from_secs(5);
 
 /// Nodes whose name is remembered.
 const MAX_PEOPLE: usize = 16_384;
@@ -93,6 +100,10 @@ struct ClientRoom {
     gathering: Vec<Member>,
     topic: Option<(NodeId, String)>,
     joined_at: Instant,
+    /// Whether it is known from an earlier run: what was said since is missed, not the past.
+    returns: bool,
+    /// The last lines of it from then, to be shown once.
+    kept_lines: Vec<Record>,
     /// Whether lines from before were asked for already.
     recalled: bool,
 }
@@ -116,6 +127,17 @@ pub struct Client {
     rng: ChaCha12Rng,
     started: Option<Instant>,
     max_message_bytes: usize,
+    /// Whether the server puts on disk what it accepts.
+    durable: bool,
+    /// Whether there is a store here.
+    keeps: bool,
+    /// What was said here in earlier runs.
+    before: Before,
+    kept_rooms: BTreeMap<RoomId, KeptRoom>,
+    /// Authors in the store, as they are called there.
+    named: BTreeMap<NodeId, Nick>,
+    /// When what it had no space for is said again.
+    say_again_at: Option<Instant>,
     rooms: BTreeMap<RoomId, ClientRoom>,
     current: Option<RoomName>,
     people: BTreeMap<NodeId, Nick>,
@@ -148,6 +170,12 @@ impl Client {
             rng: ChaCha12Rng::from_seed(config.seed),
             started: None,
             max_message_bytes: MAX_MESSAGE_BYTES,
+            durable: false,
+            keeps: false,
+            before: Before::default(),
+            kept_rooms: BTreeMap::new(),
+            named: BTreeMap::new(),
+            say_again_at: None,
             rooms: BTreeMap::new(),
             current: None,
             people: BTreeMap::new(),
@@ -170,6 +198,9 @@ impl Client {
             self.current.get_or_insert_with(|| name.clone());
             self.enter(RoomId::Public(name), now);
         }
+        for id in self.pairs_kept() {
+            self.enter(id, now);
+        }
         self.dial();
     }
 
@@ -188,12 +219,13 @@ impl Client {
 
     /// Begins to be in a room; says so to the server if it is there.
     fn enter(&mut self, id: RoomId, now: Now) {
+        let (room, since, kept_lines) = self.room_to_enter(&id);
         let joined_at = match id {
+            _ if since.is_some() => since.unwrap_or(now.instant),
             // A private line may have been said any time since this client came.
             RoomId::Pair(_) => self.started.unwrap_or(now.instant),
             RoomId::Public(_) => now.instant,
         };
-        let room = Room::new(id.clone(), Keep::NOTHING);
         let outgoing = Outgoing::new(room.key(self.me, self.config.epoch));
         let entered = ClientRoom {
             stay: Stay::Joining,
@@ -203,9 +235,14 @@ impl Client {
             gathering: Vec::new(),
             topic: None,
             joined_at,
-            recalled: id.public().is_none(),
+            returns: since.is_some(),
+            kept_lines,
+            recalled: id.public().is_none() || since.is_some(),
         };
         self.rooms.insert(id.clone(), entered);
+        if since.is_none() && self.was_up {
+            self.keep_membership(&id, Some(now));
+        }
         self.subscribe(&id, now.instant);
     }
 
@@ -221,6 +258,10 @@ impl Client {
         if let Some(link) = self.link() {
             self.actions.push_back(Action::Send { to: vec![link], frame });
         }
+    }
+
+    fn send_to(&mut self, link: LinkId, frame: Frame) {
+        self.actions.push_back(Action::Send { to: vec![link], frame });
     }
 
     fn notify(&mut self, event: Event) {
@@ -283,8 +324,17 @@ impl Topology for Client {
             Input::DialFailed { error, .. } => self.handle_dial_failed(error, now),
             Input::Frame { link, frame } => self.handle_frame(link, frame, now),
             Input::Command(command) => self.handle_command(command, now),
-            Input::LinkFull { refused, .. } => self.handle_full(&refused),
-            Input::LinkRoom { .. } => self.pump_all(),
+            Input::LinkFull { link, refused } => self.handle_full(link, refused),
+            Input::LinkRoom { link } => {
+                self.pump_all();
+                self.feed_before(link);
+            }
+            Input::Restore(restored) => self.restore(restored, now),
+            Input::Stored { logs } => self.handle_kept(logs),
+            Input::Page { link, page } => self.handle_page_before(link, page),
+            Input::Unstored { .. } => self.notify(Event::Error(trouble::disk_full())),
+            // A client forgets what was there before, and asks nothing of its own disk but what it said.
+            Input::Retained { .. } | Input::Lines { .. } => {}
         }
         self.finish_if_done();
     }
@@ -292,6 +342,10 @@ impl Topology for Client {
     fn handle_timeout(&mut self, now: Now) {
         if self.finish_by.is_some_and(|by| by <= now.instant) {
             self.give_up_waiting();
+        }
+        if self.say_again_at.is_some_and(|at| at <= now.instant) {
+            self.say_again_at = None;
+            self.pump_all();
         }
         if let Phase::Waiting { until } = self.phase
             && until <= now.instant
@@ -310,7 +364,7 @@ impl Topology for Client {
             Phase::Over => return None,
             _ => None,
         };
-        retry.into_iter().chain(self.finish_by).min()
+        retry.into_iter().chain(self.finish_by).chain(self.say_again_at).min()
     }
 
     fn is_ready(&self) -> bool {

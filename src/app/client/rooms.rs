@@ -4,15 +4,19 @@ use std::time::Instant;
 
 use crate::{
     app::{
-        Change, Event, Now, SentState, history::age_ms, limits::ENTRIES_PER_FRAME, log::Inserted,
-        trouble::refusal,
+        Change, Event, LinkId, Now, SentState,
+        history::age_ms,
+        limits::ENTRIES_PER_FRAME,
+        log::Inserted,
+        trouble::{self, refusal},
     },
     wire::{
-        ErrorCode, Frame, Kind, LogKey, Member, Nick, NodeId, Notice, Pair, PastLine, Record, RoomId, Seq,
+        AckLevel, ErrorCode, Frame, Kind, LogKey, Member, Nick, NodeId, Notice, Pair, PastLine, Record,
+        RoomId, Seq, Vector,
     },
 };
 
-use super::{Client, Stay};
+use super::{Client, SPACE_PAUSE, Stay};
 
 impl Client {
     /// Tells the server that this client is in a room and how much of it it has.
@@ -24,7 +28,9 @@ impl Client {
         let age = now.saturating_duration_since(room.joined_at);
         let age_ms = age_ms(age);
         let history = if room.recalled { 0 } else { self.config.history };
-        let parts = room.room.vector().parts(ENTRIES_PER_FRAME);
+        let me = self.me;
+        let have: Vector = room.room.vector().iter().filter(|(author, ..)| *author != me).collect();
+        let parts = have.parts(ENTRIES_PER_FRAME);
         let last = parts.len() - 1;
         self.pages_awaited += usize::from(history > 0);
         for (i, have) in parts.into_iter().enumerate() {
@@ -41,18 +47,19 @@ impl Client {
                     .rooms
                     .get_mut(&log.room)
                     .map(|room| room.room.start_at(log.author, log.epoch, seq, now.instant));
-                self.show_run(run.unwrap_or_default(), false);
+                self.hear(run.unwrap_or_default(), now);
             }
-            Frame::Gone { log, floor } => self.handle_gone(&log, floor, now.instant),
+            Frame::Gone { log, floor } => self.handle_gone(&log, floor, now),
             Frame::Lost { log, upto } => self.handle_lost(&log, upto),
-            Frame::Ack { log, next, .. } => self.handle_ack(&log, next),
+            Frame::Ack { log, next, level } => self.handle_ack(&log, next, level),
+            Frame::Unstored { log, from } => self.handle_unstored(&log, from, now.instant),
             Frame::Refused { log, seq, lamport, code, detail } => {
                 self.handle_refused(&log, (seq, lamport), code, &detail);
             }
             Frame::Joined { room, next, members, more } => self.handle_joined(&room, next, members, more),
             Frame::Presence { room, node, nick, notice } => self.handle_presence(&room, node, nick, notice),
             Frame::Author { node, nick, .. } => self.remember(node, nick),
-            Frame::Page { room, lines, last } => self.handle_page(&room, lines, last),
+            Frame::Page { room, lines, last } => self.handle_page(&room, lines, last, now),
             Frame::Topic { line } => self.handle_topic(line),
             Frame::Pairs { pairs } => self.handle_pairs(pairs, now),
             Frame::Found { nick, node } => self.handle_found(&nick, node, now),
@@ -85,7 +92,12 @@ impl Client {
         if room.stay == Stay::Joining {
             room.stay = Stay::In;
         }
+        let is_rewound = room.outgoing.is_rewound(next);
         let (start, log) = (room.outgoing.resume(next), room.outgoing.key().clone());
+        if is_rewound {
+            let room = id.public().map_or_else(|| "a private room".to_owned(), ToString::to_string);
+            self.notify(Event::Error(trouble::history_rewound(&room)));
+        }
         if let Some(seq) = start {
             self.say(Frame::Start { log, seq });
         }
@@ -94,7 +106,9 @@ impl Client {
             let users = self.users_of(id);
             self.notify(Event::Joined { room, name, users });
         }
+        self.show_kept(id);
         self.handle_ack_of(id, next);
+        self.say_what_was_lacking(id);
     }
 
     fn handle_record(&mut self, record: Record, now: Now) {
@@ -104,7 +118,7 @@ impl Client {
         let Some(room) = self.rooms.get_mut(&record.room) else { return };
         let (author, epoch, log) = (record.author, record.epoch, record.log());
         match room.room.insert(record, now.instant) {
-            Ok(Inserted::Next(run)) => self.show_run(run, false),
+            Ok(Inserted::Next(run)) => self.hear(run, now),
             Ok(Inserted::Held | Inserted::Overflow) => {
                 let hole = room.room.log(author, epoch).and_then(crate::app::log::Log::hole);
                 if let Some((from, upto)) = hole {
@@ -115,14 +129,14 @@ impl Client {
         }
     }
 
-    fn handle_gone(&mut self, log: &LogKey, floor: Seq, now: Instant) {
+    fn handle_gone(&mut self, log: &LogKey, floor: Seq, now: Now) {
         let Some(room) = self.rooms.get_mut(&log.room) else { return };
-        let (hole, run) = room.room.skip_to(log.author, log.epoch, floor, now);
+        let (hole, run) = room.room.skip_to(log.author, log.epoch, floor, now.instant);
         if let Some((first, last)) = hole {
             let (place, from) = (self.place_of(&log.room), self.name_of(log.author));
             self.notify(Event::Gap { place, from, first, last });
         }
-        self.show_run(run, false);
+        self.hear(run, now);
     }
 
     fn handle_lost(&mut self, log: &LogKey, upto: Seq) {
@@ -134,16 +148,48 @@ impl Client {
         }
     }
 
-    fn handle_ack(&mut self, log: &LogKey, next: Seq) {
+    fn handle_ack(&mut self, log: &LogKey, next: Seq, level: AckLevel) {
+        if log.author == self.me && log.epoch != self.config.epoch {
+            return self.handle_ack_before(log, next, level);
+        }
         if self.rooms.get(&log.room).is_some_and(|room| room.outgoing.key() == log) {
             self.handle_ack_of(&log.room, next);
+            if level == AckLevel::Stored {
+                self.handle_stored(&log.room, next);
+            }
+        }
+    }
+
+    fn handle_stored(&mut self, id: &RoomId, next: Seq) {
+        let Some(room) = self.rooms.get_mut(id) else { return };
+        let epoch = self.config.epoch;
+        let news = room.outgoing.store(next);
+        room.outgoing.trim(self.durable);
+        for seq in news {
+            let place = self.place_of(id);
+            self.notify(Event::Sent { place, epoch, seq: Seq(seq), state: SentState::Stored });
+        }
+        self.pump(id);
+    }
+
+    /// The server's disk is full: what it could not store is said again later, and more often in vain.
+    fn handle_unstored(&mut self, log: &LogKey, from: Seq, now: Instant) {
+        let Some(room) = self.rooms.get_mut(&log.room).filter(|room| room.outgoing.key() == log) else {
+            return;
+        };
+        room.outgoing.say_again(from);
+        if self.say_again_at.is_none() {
+            self.say_again_at = Some(now + SPACE_PAUSE);
+            self.notify(Event::Error(trouble::store_full()));
         }
     }
 
     fn handle_ack_of(&mut self, id: &RoomId, next: Seq) {
         let Some(room) = self.rooms.get_mut(id) else { return };
         let epoch = self.config.epoch;
-        for seq in room.outgoing.accept(next) {
+        let news = room.outgoing.accept(next);
+        room.outgoing.trim(self.durable);
+        for seq in news {
             let place = self.place_of(id);
             self.notify(Event::Sent { place, epoch, seq: Seq(seq), state: SentState::Accepted });
         }
@@ -151,6 +197,10 @@ impl Client {
     }
 
     fn handle_refused(&mut self, log: &LogKey, (seq, lamport): (Seq, u64), code: ErrorCode, detail: &str) {
+        if log.author == self.me && log.epoch != self.config.epoch {
+            let expected = detail.parse().ok().filter(|_| code == ErrorCode::BadSeq);
+            return self.refused_before(log, expected.map(Seq));
+        }
         let Some(room) = self.rooms.get_mut(&log.room).filter(|room| room.outgoing.key() == log) else {
             return;
         };
@@ -165,12 +215,14 @@ impl Client {
     /// Sends what the window allows; leaves a room that was to be left when all is taken.
     pub(super) fn pump(&mut self, id: &RoomId) {
         let up = self.link().is_some();
+        let owed = self.rooms.get(id).is_some_and(|room| self.is_owed(room));
         let Some(room) = self.rooms.get_mut(id).filter(|_| up) else { return };
         if !matches!(room.stay, Stay::In | Stay::Leaving) {
             return;
         }
-        let leaves = room.stay == Stay::Leaving && room.outgoing.waiting() == 0;
-        for record in room.outgoing.due() {
+        let leaves = room.stay == Stay::Leaving && !owed;
+        let due = if self.say_again_at.is_none() { room.outgoing.due() } else { Vec::new() };
+        for record in due {
             self.say(Frame::Record(record));
         }
         if leaves {
@@ -186,14 +238,18 @@ impl Client {
     }
 
     /// The window is smaller than the outbox, but many rooms share it.
-    pub(super) fn handle_full(&mut self, refused: &[Frame]) {
-        for frame in refused {
+    pub(super) fn handle_full(&mut self, link: LinkId, refused: Vec<Frame>) {
+        let epoch = self.config.epoch;
+        let is_now = |frame: &Frame| matches!(frame, Frame::Record(record) if record.epoch == epoch);
+        let (now, before): (Vec<Frame>, Vec<Frame>) = refused.into_iter().partition(is_now);
+        for frame in now {
             if let Frame::Record(record) = frame
                 && let Some(room) = self.rooms.get_mut(&record.room)
             {
                 room.outgoing.rewind();
             }
         }
+        self.take_back_before(link, before);
     }
 
     fn handle_presence(&mut self, id: &RoomId, node: NodeId, nick: Nick, notice: Notice) {
@@ -217,7 +273,7 @@ impl Client {
         self.notify(Event::Presence { room: name.clone(), name: shown, change });
     }
 
-    fn handle_page(&mut self, id: &RoomId, lines: Vec<PastLine>, last: bool) {
+    fn handle_page(&mut self, id: &RoomId, lines: Vec<PastLine>, last: bool, now: Now) {
         let Some(room) = self.rooms.get_mut(id) else { return };
         room.recalled = true;
         self.pages_awaited = self.pages_awaited.saturating_sub(usize::from(last));
@@ -225,6 +281,8 @@ impl Client {
             if line.record.author != self.me && !self.people.contains_key(&line.record.author) {
                 self.remember(line.record.author, line.nick.clone());
             }
+            // After a restart what follows them is missed.
+            self.keep(&line.record, now);
             self.show(&line.record, true, None);
         }
     }
@@ -243,13 +301,15 @@ impl Client {
         self.show(&line.record, false, Some(term));
     }
 
-    fn show_run(&mut self, run: Vec<Record>, historic: bool) {
+    /// What is next of a log: kept, and shown.
+    fn hear(&mut self, run: Vec<Record>, now: Now) {
         for record in run {
-            self.show(&record, historic, None);
+            self.keep(&record, now);
+            self.show(&record, false, None);
         }
     }
 
-    fn show(&mut self, record: &Record, historic: bool, followed: Option<crate::app::Term>) {
+    pub(super) fn show(&mut self, record: &Record, historic: bool, followed: Option<crate::app::Term>) {
         let from = self.name_of(record.author);
         match (&record.room, record.kind) {
             (RoomId::Public(room), Kind::TOPIC) => {

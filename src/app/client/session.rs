@@ -1,16 +1,14 @@
 //! The link to the server: up, down, and how a client's life ends.
 
-use std::time::Instant;
-
 use crate::{
     app::{
         Action, DialError, Event, LinkEnd, LinkId, LinkState, Now, Outcome,
         trouble::{self, refusal},
     },
-    wire::{Addr, ByeReason, ErrorCode, Frame, Hello, Kind, MAX_BODY_BYTES, Nick, Role, RoomId},
+    wire::{Addr, ByeReason, CAN_STORE, ErrorCode, Frame, Hello, Kind, MAX_BODY_BYTES, Nick, Role, RoomId},
 };
 
-use super::{Client, Phase, Stay};
+use super::{Client, ClientRoom, Phase, Stay};
 
 /// Dials without an answer before a server counts as unreachable. On a link that loses a third of all
 /// packets one dial in ten comes to nothing.
@@ -22,6 +20,7 @@ pub(super) const MAX_TRIES: u32 = 99;
 impl Client {
     pub(super) fn handle_link_up(&mut self, link: LinkId, hello: &Hello, dialed: Option<Addr>) {
         self.reached = dialed;
+        self.durable = hello.capabilities & CAN_STORE != 0;
         self.farewell = None;
         self.refusal = None;
         if hello.role == Role::Server {
@@ -55,7 +54,7 @@ impl Client {
         self.max_message_bytes = max.min(MAX_BODY_BYTES);
         self.phase = Phase::Up(link);
         if !self.was_up {
-            self.begin_to_hear(now.instant);
+            self.begin_to_hear(now);
         }
         self.was_up = true;
         self.backoff.reset();
@@ -71,9 +70,14 @@ impl Client {
     }
 
     /// What was said while this client was still on its way is the past, not missed.
-    fn begin_to_hear(&mut self, now: Instant) {
-        let public = self.rooms.iter_mut().filter(|(id, _)| id.public().is_some());
-        public.for_each(|(_, room)| room.joined_at = now);
+    fn begin_to_hear(&mut self, now: Now) {
+        let entered = self.rooms.iter_mut().filter(|(_, room)| !room.returns);
+        let mut ids = Vec::new();
+        for (id, room) in entered {
+            room.joined_at = if id.public().is_some() { now.instant } else { room.joined_at };
+            ids.push(id.clone());
+        }
+        ids.iter().for_each(|id| self.keep_membership(id, Some(now)));
     }
 
     fn handle_error(&mut self, link: LinkId, code: ErrorCode, room: Option<RoomId>, detail: &str) {
@@ -121,6 +125,7 @@ impl Client {
         }
         self.pages_awaited = 0;
         self.renames_awaited = 0;
+        self.forget_link_before(link);
         for room in self.rooms.values_mut().filter(|room| room.stay == Stay::In) {
             room.stay = Stay::Joining;
         }
@@ -222,7 +227,8 @@ impl Client {
         let taken = self
             .rooms
             .values()
-            .all(|room| settled(room.stay) && (room.stay == Stay::Denied || room.outgoing.waiting() == 0));
+            .all(|room| settled(room.stay) && (room.stay == Stay::Denied || !self.is_owed(room)));
+        let taken = taken && !self.is_before_owed();
         let Some(link) = self.link().filter(|_| self.finish_by.is_some() && !self.quitting) else { return };
         if !(idle && taken) {
             return;
@@ -233,6 +239,11 @@ impl Client {
         } else {
             self.give_up_waiting();
         }
+    }
+
+    /// Whether what was said in a room is not yet as safe as the server can make it.
+    pub(super) fn is_owed(&self, room: &ClientRoom) -> bool {
+        if self.durable { room.outgoing.unstored() > 0 } else { room.outgoing.waiting() > 0 }
     }
 
     pub(super) fn give_up_waiting(&mut self) {
@@ -247,7 +258,7 @@ impl Client {
 
     /// Lines that nobody is known to have taken.
     fn undelivered(&self) -> Vec<String> {
-        let records = self.rooms.values().flat_map(|room| room.outgoing.untaken());
+        let records = self.rooms.values().flat_map(|room| room.outgoing.untaken(self.durable));
         let lines = records.filter(|record| record.kind == Kind::TEXT).map(crate::wire::Record::text);
         lines.chain(self.lookups.values().flatten().cloned()).collect()
     }

@@ -1,3 +1,5 @@
+mod stored;
+
 use bytes::Bytes;
 
 use super::{session::MAX_TRIES, *};
@@ -33,6 +35,8 @@ struct Desk {
     client: Client,
     now: Now,
     link: u64,
+    /// What the server says that it can do.
+    capabilities: u32,
 }
 
 impl Desk {
@@ -52,7 +56,7 @@ impl Desk {
         };
         change(&mut config);
         let now = Now { instant: tokio::time::Instant::now().into_std(), unix_ms: 0 };
-        let mut desk = Self { client: Client::new(config), now, link: 0 };
+        let mut desk = Self { client: Client::new(config), now, link: 0, capabilities: 0 };
         desk.client.handle_input(Input::Start, now);
         desk
     }
@@ -79,7 +83,8 @@ impl Desk {
         self.link += 1;
         let (version, role, key, epoch) = (VERSION, Role::Server, PublicKey([9; 32]), Epoch(1));
         let nick = nick("srv");
-        let hello = Hello { version, role, key, nick, epoch, listen: Vec::new(), capabilities: 0 };
+        let capabilities = self.capabilities;
+        let hello = Hello { version, role, key, nick, epoch, listen: Vec::new(), capabilities };
         let addr = ([192, 0, 2, 1], 1).into();
         self.input(Input::LinkUp { link: LinkId(self.link), hello, addr, dialed });
     }

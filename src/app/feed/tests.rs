@@ -79,9 +79,9 @@ fn is_a_link_behind_until_it_has_what_it_is_owed() {
     assert!(!feed.is_behind(LINK));
     feed.owe(LINK, log(1), Seq(1));
     assert!(feed.is_behind(LINK));
-    assert_eq!(words(&feed.next_batch(LINK, &kept)), ["+1", "1:1", "1:2"]);
+    assert_eq!(words(&feed.next_batch(LINK, &kept).frames), ["+1", "1:1", "1:2"]);
     assert!(!feed.is_behind(LINK));
-    assert_eq!(feed.next_batch(LINK, &kept), []);
+    assert_eq!(feed.next_batch(LINK, &kept).frames, []);
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn are_logs_merged_in_the_order_in_which_they_came() {
     for by in [1, 2, 3] {
         feed.owe(LINK, log(by), Seq(0));
     }
-    let batch = words(&feed.next_batch(LINK, &kept));
+    let batch = words(&feed.next_batch(LINK, &kept).frames);
     assert_eq!(batch, ["+2", "2:0", "+1", "1:0", "1:1", "2:1", "+3", "3:0", "1:2"]);
 }
 
@@ -105,26 +105,30 @@ fn is_a_batch_as_long_as_the_limit_and_not_longer() {
     let mut feed = Feed::default();
     let records = |frames: &[Frame]| frames.iter().filter(|f| matches!(f, Frame::Record(_))).count();
     feed.owe(LINK, log(1), Seq(0));
-    assert_eq!(records(&feed.next_batch(LINK, &kept)), FEED_BATCH);
+    assert_eq!(records(&feed.next_batch(LINK, &kept).frames), FEED_BATCH);
     assert!(!feed.is_behind(LINK));
     kept.say(1, most);
     feed.owe(LINK, log(1), Seq(0));
-    assert_eq!(records(&feed.next_batch(LINK, &kept)), FEED_BATCH);
+    assert_eq!(records(&feed.next_batch(LINK, &kept).frames), FEED_BATCH);
     assert!(feed.is_behind(LINK));
-    assert_eq!(words(&feed.next_batch(LINK, &kept)), ["+1", "1:64"]);
+    assert_eq!(words(&feed.next_batch(LINK, &kept).frames), ["+1", "1:64"]);
 }
 
 #[test]
 fn is_the_start_of_a_log_told_once_and_before_its_records() {
     let kept = Kept::with(1_000, 100);
     let mut feed = Feed::default();
-    feed.owe_from_start(LINK, log(1), Seq(10));
-    let first = words(&feed.next_batch(LINK, &kept));
+    feed.owe_from_start(LINK, log(1), Seq(10), 0);
+    let first = words(&feed.next_batch(LINK, &kept).frames);
     assert_eq!(first[..3], ["start 1:10", "+1", "1:10"]);
-    let second = words(&feed.next_batch(LINK, &kept));
+    let second = words(&feed.next_batch(LINK, &kept).frames);
     assert!(second.iter().all(|word| !word.starts_with("start")), "{second:?}");
-    feed.owe_from_start(LINK, log(1), Seq(100));
-    assert_eq!(words(&feed.next_batch(LINK, &kept)), ["start 1:100"], "even of a log that owes nothing");
+    feed.owe_from_start(LINK, log(1), Seq(100), 0);
+    assert_eq!(
+        words(&feed.next_batch(LINK, &kept).frames),
+        ["start 1:100"],
+        "even of a log that owes nothing"
+    );
 }
 
 #[test]
@@ -132,10 +136,10 @@ fn is_what_is_no_longer_kept_said_to_be_gone() {
     let kept = Kept::with(4, 10);
     let mut feed = Feed::default();
     feed.owe(LINK, log(1), Seq(3));
-    let batch = words(&feed.next_batch(LINK, &kept));
+    let batch = words(&feed.next_batch(LINK, &kept).frames);
     assert_eq!(batch, ["gone 1:6", "+1", "1:6", "1:7", "1:8", "1:9"]);
     feed.owe(LINK, log(1), Seq(6));
-    assert_eq!(words(&feed.next_batch(LINK, &kept))[0], "+1", "nothing is gone from the floor on");
+    assert_eq!(words(&feed.next_batch(LINK, &kept).frames)[0], "+1", "nothing is gone from the floor on");
 }
 
 #[test]
@@ -143,12 +147,12 @@ fn is_only_the_part_sent_that_was_asked_for() {
     let kept = Kept::with(100, 10);
     let mut feed = Feed::default();
     feed.owe_part(LINK, log(1), Seq(2), Seq(4));
-    assert_eq!(words(&feed.next_batch(LINK, &kept)), ["+1", "1:2", "1:3"]);
+    assert_eq!(words(&feed.next_batch(LINK, &kept).frames), ["+1", "1:2", "1:3"]);
     feed.owe_part(LINK, log(1), Seq(8), Seq(1_000));
-    assert_eq!(words(&feed.next_batch(LINK, &kept)), ["+1", "1:8", "1:9"]);
+    assert_eq!(words(&feed.next_batch(LINK, &kept).frames), ["+1", "1:8", "1:9"]);
     assert!(!feed.is_behind(LINK), "what does not exist yet is not owed");
     feed.owe_part(LINK, log(9), Seq(0), Seq(5));
-    assert_eq!(feed.next_batch(LINK, &kept), [], "nor is a log that nobody knows");
+    assert_eq!(feed.next_batch(LINK, &kept).frames, [], "nor is a log that nobody knows");
     assert!(!feed.is_behind(LINK));
 }
 
@@ -156,11 +160,12 @@ fn is_only_the_part_sent_that_was_asked_for() {
 fn does_what_found_no_room_come_again_from_its_place() {
     let kept = Kept::with(100, 10);
     let mut feed = Feed::default();
-    feed.owe_from_start(LINK, log(1), Seq(2));
-    let batch = feed.next_batch(LINK, &kept);
+    feed.owe_from_start(LINK, log(1), Seq(2), 0);
+    let batch = feed.next_batch(LINK, &kept).frames;
     for cut in 0..batch.len() {
         feed.take_back(LINK, batch[cut..].to_vec());
-        let taken = batch[..cut].iter().chain(&feed.next_batch(LINK, &kept)).cloned().collect::<Vec<_>>();
+        let taken =
+            batch[..cut].iter().chain(&feed.next_batch(LINK, &kept).frames).cloned().collect::<Vec<_>>();
         let taken: Vec<String> = words(&taken).into_iter().filter(|word| word != "+1").collect();
         let whole: Vec<String> = words(&batch).into_iter().filter(|word| word != "+1").collect();
         assert_eq!(taken, whole, "cut at {cut}");
@@ -173,9 +178,9 @@ fn is_a_gap_that_found_no_room_told_again() {
     let kept = Kept::with(4, 10);
     let mut feed = Feed::default();
     feed.owe(LINK, log(1), Seq(0));
-    let batch = feed.next_batch(LINK, &kept);
+    let batch = feed.next_batch(LINK, &kept).frames;
     feed.take_back(LINK, batch.clone());
-    assert_eq!(words(&feed.next_batch(LINK, &kept)), words(&batch));
+    assert_eq!(words(&feed.next_batch(LINK, &kept).frames), words(&batch));
 }
 
 #[test]
@@ -188,5 +193,5 @@ fn is_a_link_or_room_that_went_away_owed_nothing() {
     assert!(!feed.is_behind(LINK));
     assert!(feed.is_behind(LinkId(2)));
     feed.forget_room(LinkId(2), &lobby());
-    assert_eq!(feed.next_batch(LinkId(2), &kept), []);
+    assert_eq!(feed.next_batch(LinkId(2), &kept).frames, []);
 }

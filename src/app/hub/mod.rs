@@ -7,6 +7,7 @@
 mod hearsay;
 mod people;
 mod rooms;
+mod stored;
 #[cfg(test)]
 mod tests;
 
@@ -17,8 +18,8 @@ use std::{
 };
 
 use crate::wire::{
-    ByeReason, Epoch, ErrorCode, Frame, Hello, LogKey, Nick, NodeId, PublicKey, Role, RoomId, Seq, VERSION,
-    Vector,
+    ByeReason, CAN_STORE, Epoch, ErrorCode, Frame, Hello, LogKey, Nick, NodeId, PublicKey, Role, RoomId, Seq,
+    VERSION, Vector,
 };
 
 use super::{
@@ -53,6 +54,8 @@ struct Session {
     address: IpAddr,
     rooms: BTreeSet<RoomId>,
     terms: Vec<Term>,
+    /// Lines from before are being read for it from disk.
+    recalling: bool,
     /// Parts of a vector of which more are to come.
     partial: Option<(RoomId, Vector)>,
     /// Logs of which a record was refused: what follows is skipped until that seq comes again.
@@ -83,6 +86,8 @@ pub struct Hub {
     nicks: BTreeMap<Nick, NodeId>,
     /// The last name of everybody who was here, for lines out of the past.
     known: BTreeMap<NodeId, Nick>,
+    /// Those of them that are on disk.
+    named: BTreeMap<NodeId, Nick>,
     rooms: BTreeMap<RoomId, HubRoom>,
     kept_bytes: usize,
     feed: Feed,
@@ -92,6 +97,8 @@ pub struct Hub {
     /// Who follows any term: looked at for every line.
     followers: BTreeSet<LinkId>,
     started: Option<Instant>,
+    /// Whether there is a store.
+    durable: bool,
     stopping: bool,
     actions: VecDeque<Action>,
 }
@@ -105,6 +112,7 @@ impl Hub {
             nodes: BTreeMap::new(),
             nicks: BTreeMap::new(),
             known: BTreeMap::new(),
+            named: BTreeMap::new(),
             rooms: BTreeMap::new(),
             kept_bytes: 0,
             feed: Feed::default(),
@@ -112,6 +120,7 @@ impl Hub {
             hearsay: Hearsay::default(),
             followers: BTreeSet::new(),
             started: None,
+            durable: false,
             stopping: false,
             actions: VecDeque::new(),
         }
@@ -131,7 +140,7 @@ impl Hub {
             Frame::Unsubscribe { room } => self.handle_unsubscribe(link, &room),
             Frame::Start { log, seq } => self.handle_start(link, &log, seq, now),
             Frame::Want { log, from, upto } => self.handle_want(link, log, from, upto),
-            Frame::History { room, limit } => self.send_history(link, &room, limit, now.instant),
+            Frame::History { room, limit } => self.send_history(link, &room, limit, now.instant, now),
             Frame::Nick { nick } => self.handle_nick(link, nick),
             Frame::Lookup { nick } => self.handle_lookup(link, nick),
             Frame::Follow { terms } => self.handle_follow(link, &terms),
@@ -190,15 +199,20 @@ impl Hub {
     /// Gives a link the next of what it is owed.
     fn feed(&mut self, link: LinkId) {
         let mut feed = std::mem::take(&mut self.feed);
-        let frames = feed.next_batch(link, self);
+        let batch = feed.next_batch(link, self);
         self.feed = feed;
+        self.send_batch(link, batch.frames);
+        self.actions.extend(batch.query.map(|query| Action::Read { link, query }));
+    }
+
+    fn send_batch(&mut self, link: LinkId, frames: Vec<Frame>) {
         for frame in frames {
             self.send(link, frame);
         }
-        if self.feed.is_behind(link) {
-            self.actions.push_back(Action::AwaitRoom(link));
-        } else {
+        if !self.feed.is_behind(link) {
             self.refresh(link);
+        } else if !self.feed.is_reading(link) {
+            self.actions.push_back(Action::AwaitRoom(link));
         }
     }
 
@@ -256,7 +270,7 @@ impl Topology for Hub {
             nick: self.config.nick.clone(),
             epoch: self.config.epoch,
             listen: Vec::new(),
-            capabilities: 0,
+            capabilities: if self.durable { CAN_STORE } else { 0 },
         }
     }
 
@@ -279,6 +293,12 @@ impl Topology for Hub {
             Input::LinkRoom { link } => self.feed(link),
             Input::Frame { link, frame } => self.handle_frame(link, frame, now),
             Input::Command(command) => self.handle_command(command),
+            Input::Restore(restored) => self.restore(restored, now),
+            Input::Stored { logs } => self.handle_stored(logs),
+            Input::Unstored { logs } => self.handle_unstored(logs),
+            Input::Retained { logs } => self.handle_retained(&logs),
+            Input::Page { link, page } => self.handle_page(link, page),
+            Input::Lines { link, room, lines } => self.handle_lines(link, &room, lines),
             Input::Start | Input::DialFailed { .. } => {}
         }
     }

@@ -27,6 +27,7 @@ impl Hub {
             address,
             rooms: [].into(),
             terms: Vec::new(),
+            recalling: false,
             partial: None,
             skipping: [].into(),
             epoch: hello.epoch,

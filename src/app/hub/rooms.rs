@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     app::{
-        LinkId, Now,
+        Action, LinkId, Now,
         history::{page_frames, past_line},
         limits::{
             AGE_SLACK, ENTRIES_PER_FRAME, KEEP_BYTES_TOTAL, MAX_MEMBERS, MAX_PAIRS, MAX_PAIRS_PER_NODE,
@@ -22,8 +22,9 @@ use crate::{
 use super::{Hub, HubRoom};
 
 impl HubRoom {
-    fn new(id: RoomId, now: Instant) -> Self {
-        Self { room: Room::new(id, Keep::ALL), members: BTreeMap::new(), active_at: now }
+    fn new(id: RoomId, durable: bool, now: Instant) -> Self {
+        let room = if durable { Room::durable(id, Keep::ALL) } else { Room::new(id, Keep::ALL) };
+        Self { room, members: BTreeMap::new(), active_at: now }
     }
 
     /// Everybody who hears what is said here, but not the one who says it.
@@ -81,7 +82,7 @@ impl Hub {
             let max = self.config.limits.max_rooms;
             return Err((ErrorCode::RoomLimit, format!("{max} rooms on this server")));
         }
-        self.rooms.insert(id.clone(), HubRoom::new(id.clone(), now));
+        self.rooms.insert(id.clone(), HubRoom::new(id.clone(), self.durable, now));
         Ok(())
     }
 
@@ -94,7 +95,9 @@ impl Hub {
         if of_kind().count() < max {
             return true;
         }
-        let empty = of_kind().filter(|(_, room)| room.members.is_empty());
+        // What is on disk is not let go of: its logs would begin again.
+        let may_go = |room: &HubRoom| room.members.is_empty() && (!self.durable || room.room.is_empty());
+        let empty = of_kind().filter(|(_, room)| may_go(room));
         let oldest = empty.min_by_key(|(_, room)| room.active_at).map(|(id, _)| id.clone());
         oldest.is_some_and(|id| self.drop_room(&id))
     }
@@ -112,20 +115,22 @@ impl Hub {
         room.members.insert(node, link);
         let cut = cut(now.instant, age, self.started);
         let next = room.room.log(node, epoch).map_or(Seq(0), crate::app::log::Log::next);
+        let since_ms = unix_ms_of(cut, now);
         for log in room.room.owed(have, cut, self.started.unwrap_or(cut)) {
             let key = room.room.key(log.author, log.epoch);
             if log.author == node {
                 continue;
             }
             if have.get(log.author, log.epoch).is_none() {
-                self.feed.owe_from_start(link, key, log.start);
+                self.feed.owe_from_start(link, key, log.start, since_ms);
             } else if log.start < log.next {
                 self.feed.owe(link, key, log.start);
             }
         }
+        self.say_stored(link, id, node, epoch);
         self.send_joined(link, id, next);
         if history > 0 {
-            self.send_history(link, id, history, cut);
+            self.send_history(link, id, history, cut, now);
         }
         if is_new {
             self.tell_room(link, id, Notice::Join);
@@ -181,6 +186,7 @@ impl Hub {
             return self.refuse_record(link, &record, ErrorCode::Forbidden, String::new());
         };
         if record.seq < expected {
+            self.keep_again(&record, now);
             return self.send(link, Frame::Ack { log, next: expected, level: AckLevel::Accepted });
         }
         if record.seq > expected {
@@ -232,6 +238,7 @@ impl Hub {
         }
         self.kept_bytes = self.kept_bytes + room.room.kept_bytes() - before;
         let audience = room.audience(Some(link));
+        self.keep(&record, now);
         let (log, next) = (record.log(), record.seq.next());
         self.fan_out(audience, &record);
         self.tell_followers(link, &record);
@@ -273,7 +280,7 @@ impl Hub {
         }
     }
 
-    fn shrink(&mut self) {
+    pub(super) fn shrink(&mut self) {
         while self.kept_bytes > KEEP_BYTES_TOTAL {
             let Some(fattest) = self.rooms.values_mut().max_by_key(|room| room.room.kept_bytes()) else {
                 return;
@@ -306,18 +313,33 @@ impl Hub {
     }
 
     /// The last lines of a room that came by `cut`.
-    pub(super) fn send_history(&mut self, link: LinkId, id: &RoomId, limit: u16, cut: Instant) {
+    pub(super) fn send_history(&mut self, link: LinkId, id: &RoomId, limit: u16, cut: Instant, now: Now) {
         let member = self.links.get(&link).is_some_and(|session| session.rooms.contains(id));
         let Some(room) = self.rooms.get(id).filter(|_| member) else {
             return self.refuse(link, ErrorCode::Forbidden, "that room");
         };
         let count = if self.config.history { limit.min(crate::app::limits::MAX_HISTORY) } else { 0 };
         let lines = room.room.last_lines(usize::from(count), cut);
+        let session = self.links.get_mut(&link).filter(|session| !session.recalling);
+        if lines.len() < usize::from(count)
+            && room.room.has_older()
+            && let Some(session) = session
+        {
+            session.recalling = true;
+            let cut_ms = unix_ms_of(cut, now);
+            return self.actions.push_back(Action::Recall { link, room: id.clone(), count, cut_ms });
+        }
         let lines = lines.into_iter().filter_map(|record| past_line(record.clone(), &self.known)).collect();
         for frame in page_frames(id, lines) {
             self.send(link, frame);
         }
     }
+}
+
+/// The time of day at a moment of the past.
+fn unix_ms_of(at: Instant, now: Now) -> u64 {
+    let ago = now.instant.saturating_duration_since(at).as_millis();
+    now.unix_ms.saturating_sub(u64::try_from(ago).unwrap_or(u64::MAX))
 }
 
 /// The moment somebody joined who has been in a room for `age`; never before this server began.

@@ -1,3 +1,5 @@
+mod stored;
+
 use std::net::{Ipv4Addr, SocketAddr};
 
 use bytes::Bytes;

@@ -80,7 +80,8 @@ impl Mesh {
         }
         let fresh = self.new_room(&id, now.instant);
         let room = self.rooms.entry(id.clone()).or_insert(fresh);
-        (room.inside, room.joined_at) = (true, now.instant);
+        // A member with a store was never away: what was said since is missed.
+        (room.inside, room.joined_at) = (true, room.since.unwrap_or(now.instant));
         let there = self.links.values().filter(|n| !n.closing && n.rooms.contains_key(&id));
         room.present = there.map(|neighbour| neighbour.node).collect();
         let links: Vec<LinkId> =
@@ -88,9 +89,14 @@ impl Mesh {
         for link in links {
             self.subscribe(link, &id, now.instant);
         }
+        self.keep_membership(&id, true);
         let users = self.users_of(&id);
         let own = self.name_of(self.me);
         self.notify(Event::Joined { room: name, name: own, users });
+        if self.show_kept(&id, now.instant) {
+            self.rooms.get_mut(&id).into_iter().for_each(|room| room.recalled = true);
+        }
+        self.rooms.get_mut(&id).into_iter().for_each(|room| room.since = None);
         self.recall(&id);
     }
 
@@ -105,6 +111,7 @@ impl Mesh {
         };
         room.inside = false;
         room.room.retain_author(me);
+        self.keep_membership(&id, false);
         self.send_all(&Frame::Unsubscribe { room: id.clone() });
         self.wanted.retain(|log, _| log.room != id);
         if self.current.as_ref() == Some(&name) {

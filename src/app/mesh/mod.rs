@@ -11,6 +11,7 @@ mod hear;
 mod links;
 mod show;
 mod state;
+mod stored;
 mod sync;
 mod talk;
 #[cfg(test)]
@@ -95,6 +96,15 @@ pub struct Mesh {
     looked_at: Option<Instant>,
     quitting: bool,
     over: bool,
+    /// Whether there is a store.
+    durable: bool,
+    /// Authors on disk, as they are called there.
+    named: BTreeMap<NodeId, Nick>,
+    /// Logs for which the disk had no space, and when they are offered again.
+    unstored: BTreeSet<LogKey>,
+    keep_again_at: Option<Instant>,
+    /// The time of day of what is happening.
+    unix_ms: u64,
     actions: VecDeque<Action>,
 }
 
@@ -126,6 +136,11 @@ impl Mesh {
             looked_at: None,
             quitting: false,
             over: false,
+            durable: false,
+            named: BTreeMap::new(),
+            unstored: BTreeSet::new(),
+            keep_again_at: None,
+            unix_ms: 0,
             actions: VecDeque::new(),
             config,
         }
@@ -149,8 +164,13 @@ impl Mesh {
     fn new_room(&self, id: &RoomId, now: Instant) -> MeshRoom {
         let is_pair = id.pair().is_some();
         MeshRoom {
-            room: Room::new(id.clone(), Keep::ALL),
+            room: if self.durable {
+                Room::durable(id.clone(), Keep::ALL)
+            } else {
+                Room::new(id.clone(), Keep::ALL)
+            },
             inside: true,
+            since: None,
             joined_at: if is_pair { self.started.unwrap_or(now) } else { now },
             present: BTreeSet::new(),
             reported: Seq(0),
@@ -224,12 +244,17 @@ impl Mesh {
     /// Gives a link the next of what it is owed.
     fn feed(&mut self, link: LinkId) {
         let mut feed = std::mem::take(&mut self.feed);
-        let frames = feed.next_batch(link, self);
+        let batch = feed.next_batch(link, self);
         self.feed = feed;
+        self.send_batch(link, batch.frames);
+        self.actions.extend(batch.query.map(|query| Action::Read { link, query }));
+    }
+
+    fn send_batch(&mut self, link: LinkId, frames: Vec<Frame>) {
         for frame in frames {
             self.send(link, frame);
         }
-        if self.feed.is_behind(link) {
+        if self.feed.is_behind(link) && !self.feed.is_reading(link) {
             self.actions.push_back(Action::AwaitRoom(link));
         }
     }
@@ -301,6 +326,7 @@ impl Topology for Mesh {
     }
 
     fn handle_input(&mut self, input: Input, now: Now) {
+        self.unix_ms = now.unix_ms;
         match input {
             Input::Start => self.start(now),
             Input::LinkUp { link, hello, addr, dialed } => {
@@ -311,6 +337,13 @@ impl Topology for Mesh {
             Input::Frame { link, frame } => self.handle_frame(link, frame, now),
             Input::Command(command) => self.handle_command(command, now),
             Input::LinkRoom { link } => self.feed(link),
+            Input::Restore(restored) => self.restore(restored, now),
+            Input::Stored { logs } => self.handle_stored(logs),
+            Input::Unstored { logs } => self.handle_unstored(logs, now.instant),
+            Input::Retained { logs } => self.handle_retained(&logs),
+            Input::Page { link, page } => self.handle_stored_page(link, page),
+            // Nobody asks a peer for more than it has in memory.
+            Input::Lines { .. } => {}
             Input::LinkFull { link, refused } => {
                 self.feed.take_back(link, refused);
                 if !self.feed.is_behind(link) {
@@ -326,6 +359,8 @@ impl Topology for Mesh {
         if self.ack_at.is_some_and(|at| at <= now.instant) {
             self.send_acks();
         }
+        self.unix_ms = now.unix_ms;
+        self.keep_again(now.instant);
         self.wanted.retain(|_, wanted| wanted.until > now.instant);
         self.miss_awaited(now.instant);
         self.give_up_missing(now.instant);
@@ -357,7 +392,8 @@ impl Topology for Mesh {
         let settle = self.finish_by.and_then(|_| self.settled_at()).filter(looked);
         let awaited = self.awaited.values().min().copied();
         let times = [awaited, self.ack_at, self.digest_at, self.finish_by, redial, wanted, missing, settle];
-        times.into_iter().flatten().min()
+        let times = times.into_iter().chain([self.keep_again_at]);
+        times.flatten().min()
     }
 
     fn is_ready(&self) -> bool {

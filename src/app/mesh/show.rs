@@ -67,6 +67,7 @@ impl Mesh {
 
     pub(super) fn show_run(&mut self, run: Vec<Record>) {
         for record in run {
+            self.keep(&record);
             let key = (record.author, record.epoch, record.seq);
             let shown = self.rooms.get_mut(&record.room).is_some_and(|room| room.shown_past.remove(&key));
             if !shown {

@@ -53,6 +53,8 @@ pub(super) struct MeshRoom {
     /// Whether this node is in it; its own log outlives its stay.
     pub(super) inside: bool,
     pub(super) joined_at: Instant,
+    /// Since when this node is in it, if it was before this run.
+    pub(super) since: Option<Instant>,
     /// Who is in it, as announced to the person here.
     pub(super) present: BTreeSet<NodeId>,
     /// Own records up to here were reported as delivered.

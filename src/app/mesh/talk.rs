@@ -77,6 +77,7 @@ impl Mesh {
         if room.room.insert(record.clone(), now.instant).is_err() {
             return false;
         }
+        self.keep(&record);
         self.shrink();
         self.spoken_at = Some(now.instant);
         self.hasten_digest(now.instant);

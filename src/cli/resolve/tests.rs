@@ -46,7 +46,7 @@ fn what_is_a_node_without_options() {
         doors: Vec::new(),
         web: None,
         transports: carriers::available(),
-        history: History::Memory,
+        keep: crate::cli::Keep { history: History::DataDirectory, retention: keep::DEFAULT },
         limits: Limits::default(),
     };
     assert_eq!(server.role, Role::Server(expected));
@@ -133,8 +133,10 @@ fn is_what_is_not_there_yet_refused_with_what_is() {
     assert_eq!(trouble(RoleName::Server, &web).message, "--web has nothing to show");
     let of_vsb = Options { dialect: Some(vec!["vsb".into()]), ..web };
     assert!(resolve(RoleName::Server, &of_vsb).is_ok());
-    let history = Options { history: text("/tmp/history.db"), ..Options::default() };
-    assert_eq!(trouble(RoleName::Server, &history).hint, "available: none, memory");
+    let history = Options { history: text(""), ..Options::default() };
+    assert_eq!(trouble(RoleName::Server, &history).hint, "none, memory or a file");
+    let days = Options { retain_days: Some(0), ..Options::default() };
+    assert_eq!(trouble(RoleName::Server, &days).hint, "1 to 3652425");
     let listen = Options { listen: text("none"), ..Options::default() };
     assert_eq!(trouble(RoleName::Server, &listen).code, "usage");
     let with_a_door = Options { dialect: Some(vec!["lums".into()]), ..listen };

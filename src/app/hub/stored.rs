@@ -1,0 +1,135 @@
+//! What is on disk: restored at the start, said to its authors, read for those who lack it.
+
+use std::time::{Duration, Instant};
+
+use crate::{
+    app::{
+        Action, LinkId, Now, Restored,
+        history::{page_frames, past_line},
+        room::{Keep, Room},
+    },
+    store::{Author, Entry, Page, Stored},
+    wire::{AckLevel, Epoch, Frame, LogKey, NodeId, Record, RoomId, Seq},
+};
+
+use super::{Hub, HubRoom};
+
+impl Hub {
+    /// Goes on where the store was left.
+    pub(super) fn restore(&mut self, restored: Restored, now: Now) {
+        self.durable = true;
+        let Restored { rooms, authors } = restored;
+        self.named = authors.into_iter().map(|author| (author.node, author.nick)).collect();
+        self.known.extend(self.named.clone());
+        let at = |unix_ms: u64| moment_of(unix_ms, now);
+        for (stored, tail) in rooms {
+            let tail = tail.into_iter().map(|line| (line.record, at(line.arrived_ms))).collect();
+            let room = Room::restored(&stored, tail, Keep::ALL, at);
+            self.kept_bytes += room.kept_bytes();
+            let last = stored.logs.iter().map(|log| log.arrived_ms.1).max().unwrap_or_default();
+            let entered = HubRoom { room, members: [].into(), active_at: at(last) };
+            self.rooms.insert(stored.id, entered);
+        }
+    }
+
+    /// Puts a record on disk, and what its author is called where that is news.
+    pub(super) fn keep(&mut self, record: &Record, now: Now) {
+        if self.durable {
+            self.keep_name(record.author);
+            let entry = Entry::Record { record: record.clone(), arrived_ms: now.unix_ms };
+            self.actions.push_back(Action::Keep(entry));
+        }
+    }
+
+    /// Its author says a record again for which there was no space.
+    pub(super) fn keep_again(&mut self, record: &Record, now: Now) {
+        let room = self.rooms.get(&record.room);
+        let log = room.and_then(|room| room.room.log(record.author, record.epoch));
+        if log.and_then(crate::app::log::Log::unstored).is_some_and(|from| from <= record.seq) {
+            self.keep(record, now);
+        }
+    }
+
+    fn keep_name(&mut self, node: NodeId) {
+        let Some(nick) = self.known.get(&node).filter(|nick| self.named.get(&node) != Some(nick)) else {
+            return;
+        };
+        self.named.insert(node, nick.clone());
+        let author = Author { node, nick: nick.clone(), key: None };
+        self.actions.push_back(Action::Keep(Entry::Author(author)));
+    }
+
+    /// Tells one who comes back how far its own logs are here, and on disk. Ahead of `Joined`, so that it knows
+    /// then which of earlier runs are not.
+    pub(super) fn say_stored(&mut self, link: LinkId, id: &RoomId, node: NodeId, now: Epoch) {
+        let Some(room) = self.rooms.get(id).filter(|_| self.durable) else { return };
+        let own = room.room.vector().iter().filter(|(author, ..)| *author == node).collect::<Vec<_>>();
+        for (_, epoch, next) in own {
+            let log = self.rooms.get(id).and_then(|room| room.room.log(node, epoch));
+            let stored = log.map_or(Seq(0), crate::app::log::Log::stored);
+            let log = LogKey { room: id.clone(), author: node, epoch };
+            if epoch != now {
+                self.send(link, Frame::Ack { log: log.clone(), next, level: AckLevel::Accepted });
+            }
+            self.send(link, Frame::Ack { log, next: stored, level: AckLevel::Stored });
+        }
+    }
+
+    pub(super) fn handle_stored(&mut self, logs: Vec<(LogKey, Seq)>) {
+        for (log, next) in logs {
+            let room = self.rooms.get_mut(&log.room);
+            let is_news = room.is_some_and(|room| room.room.on_stored(log.author, log.epoch, next));
+            if let Some(link) = self.author_of(&log).filter(|_| is_news) {
+                self.send(link, Frame::Ack { log, next, level: AckLevel::Stored });
+            }
+        }
+        self.shrink();
+    }
+
+    pub(super) fn handle_unstored(&mut self, logs: Vec<(LogKey, Seq)>) {
+        for (log, from) in logs {
+            if let Some(room) = self.rooms.get_mut(&log.room) {
+                room.room.on_unstored(log.author, log.epoch, from);
+            }
+            if let Some(link) = self.author_of(&log) {
+                self.send(link, Frame::Unstored { log, from });
+            }
+        }
+    }
+
+    pub(super) fn handle_retained(&mut self, logs: &[(LogKey, Seq)]) {
+        for (log, first) in logs {
+            if let Some(room) = self.rooms.get_mut(&log.room) {
+                room.room.on_retained(log.author, log.epoch, *first);
+            }
+        }
+    }
+
+    fn author_of(&self, log: &LogKey) -> Option<LinkId> {
+        self.nodes.get(&log.author).copied()
+    }
+
+    pub(super) fn handle_page(&mut self, link: LinkId, page: Page) {
+        let mut feed = std::mem::take(&mut self.feed);
+        let frames = feed.turn_page(link, page, self);
+        self.feed = feed;
+        self.send_batch(link, frames);
+    }
+
+    pub(super) fn handle_lines(&mut self, link: LinkId, id: &RoomId, lines: Vec<Stored>) {
+        let Some(session) = self.links.get_mut(&link) else { return };
+        session.recalling = false;
+        if session.rooms.contains(id) {
+            let lines = lines.into_iter().filter_map(|line| past_line(line.record, &self.known)).collect();
+            for frame in page_frames(id, lines) {
+                self.send(link, frame);
+            }
+        }
+    }
+}
+
+/// The moment of a time of day in the past; the present of one to come, as of a clock that was set back.
+fn moment_of(unix_ms: u64, now: Now) -> Instant {
+    let ago = Duration::from_millis(now.unix_ms.saturating_sub(unix_ms));
+    now.instant.checked_sub(ago).unwrap_or(now.instant)
+}

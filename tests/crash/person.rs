@@ -1,0 +1,132 @@
+//! Somebody at a client that may be killed: what they said, in which run, and what they were told.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+};
+
+use serde_json::Value;
+
+use crate::support::{process::Process, star::Star};
+
+/// Which record of this person: epoch and seq.
+pub(crate) type Place = (u64, u64);
+
+#[derive(Debug)]
+pub(crate) struct Person {
+    name: String,
+    client: Option<Process>,
+    /// Lines typed in this run, in order.
+    typed: Vec<String>,
+    lines: u64,
+    /// Everything said, with where it was put as far as this person was told.
+    pub(crate) said: BTreeMap<Place, String>,
+    pub(crate) stored: BTreeSet<Place>,
+    /// What was heard as it happened: author, epoch, seq, text.
+    pub(crate) heard: Vec<(String, u64, u64, String)>,
+    joined: bool,
+    /// Lines of stdout that were read.
+    read: usize,
+    /// Stored in this run.
+    stored_now: usize,
+    /// Of this run, once the client has told of any record.
+    epoch: Option<u64>,
+    epoch_file: String,
+}
+
+impl Person {
+    pub(crate) fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            client: None,
+            typed: Vec::new(),
+            lines: 0,
+            said: BTreeMap::new(),
+            stored: BTreeSet::new(),
+            heard: Vec::new(),
+            joined: false,
+            read: 0,
+            stored_now: 0,
+            epoch: None,
+            epoch_file: String::new(),
+        }
+    }
+
+    /// Starts the client; does not wait for it.
+    pub(crate) fn comes(&mut self, star: &Star) {
+        self.epoch_file = star.folder.at(&format!("{}/epoch", self.name));
+        self.client = Some(star.client(&self.name).with(&["--json", "--reconnect"]).start());
+        (self.typed, self.read, self.stored_now, self.epoch) = (Vec::new(), 0, 0, None);
+    }
+
+    pub(crate) fn says_something(&mut self) {
+        self.lines += 1;
+        let line = format!("{} {}", self.name, self.lines);
+        self.client.as_mut().unwrap().type_line(&line);
+        self.typed.push(line);
+        self.listen();
+    }
+
+    pub(crate) fn last_line(&self) -> &str {
+        self.typed.last().unwrap()
+    }
+
+    pub(crate) fn is_killed(&mut self) {
+        if let Some(client) = &mut self.client {
+            client.murder();
+        }
+        self.listen();
+        self.client = None;
+    }
+
+    pub(crate) fn has_nothing_unstored(&mut self) -> bool {
+        self.listen();
+        self.stored_now == self.typed.len()
+    }
+
+    pub(crate) fn heard(&mut self, line: &str) -> bool {
+        self.listen();
+        self.heard.iter().any(|(.., text)| text == line)
+    }
+
+    pub(crate) fn has_joined(&mut self) -> bool {
+        self.listen();
+        self.joined
+    }
+
+    /// Reads what the client said since the last time.
+    fn listen(&mut self) {
+        let Some(client) = &self.client else { return };
+        let lines = client.unnoted();
+        for line in &lines[self.read.min(lines.len())..] {
+            // A killed process may leave half a line.
+            let Ok(event) = serde_json::from_str::<Value>(line) else { continue };
+            match event["event"].as_str() {
+                Some("joined") => self.joined = true,
+                Some("sent") => self.told(&event),
+                Some("message") if event["historic"] == false => {
+                    let number = |key: &str| event[key].as_u64().unwrap();
+                    let text = |key: &str| event[key].as_str().unwrap().to_owned();
+                    self.heard.push((text("id"), number("epoch"), number("seq"), text("text")));
+                }
+                Some("gap") => panic!("{} was shown a gap: {line}", self.name),
+                _ => {}
+            }
+        }
+        self.read = lines.len();
+    }
+
+    fn told(&mut self, event: &Value) {
+        let place = (event["epoch"].as_u64().unwrap(), event["seq"].as_u64().unwrap());
+        if self.epoch.is_none() {
+            self.epoch = fs::read_to_string(&self.epoch_file).unwrap().trim().parse().ok();
+        }
+        if self.epoch == Some(place.0) {
+            let line = self.typed[usize::try_from(place.1).unwrap()].clone();
+            self.said.insert(place, line);
+        }
+        if event["state"] == "stored" && self.stored.insert(place) && self.epoch == Some(place.0) {
+            self.stored_now += 1;
+        }
+    }
+}
