@@ -30,11 +30,12 @@ trap '' PIPE
 
 # --- Who is there -----------------------------------------------------------
 
-# star TRANSPORT NODES: a server at the first end, clients at the others.
+# star TRANSPORT NODES: a server at the first end, clients at the others. In memory: a
+# disk that syncs holds up the whole of a user-mode kernel, and it is links that are tried.
 star() {
     local transport=$1 nodes=$2 end
     {
-        ip netns exec "${namespaces[0]}" "$node" --role server --transport "$transport" \
+        ip netns exec "${namespaces[0]}" "$node" --role server --history memory --transport "$transport" \
             --listen "${addresses[0]}:$port" --data-dir "$work/server" \
             >"$work/server.out" 2>"$work/server.err" </dev/null && status=0 || status=$?
         echo "$status" >"$work/server.status"
@@ -43,7 +44,7 @@ star() {
     # --reconnect: without it a client gives up after three dials without an
     # answer, and over TCP at 30 % loss one dial in seven comes to nothing.
     for ((end = 1; end < nodes; end++)); do
-        person "$end" --role client --transport "$transport" --server "${addresses[0]}:$port" --reconnect
+        person "$end" --role client --history memory --transport "$transport" --server "${addresses[0]}:$port" --reconnect
     done
     open_mouths
 }
