@@ -70,7 +70,7 @@ pub(super) fn store_full() -> Trouble {
 }
 
 pub(super) fn disk_full() -> Trouble {
-    let hint = "make space: it is tried again every few seconds";
+    let hint = "make space, or keep it elsewhere with --history FILE";
     Trouble::new("store_full", "no space is left for what is said: it is not stored", hint)
 }
 

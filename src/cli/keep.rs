@@ -86,7 +86,10 @@ pub(super) fn stored(node: Node, settings: &Settings) -> Result<Node, Trouble> {
     let instance = seed.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
     let options = store::Options { instance, relaxed: false };
     let opened = store::open(&path, options).map_err(|error| store_trouble(&error))?;
-    Ok(node.store(Store { writer: opened.writer, reader: opened.reader, retention: keep.retention }))
+    // Its author says it again to a server, a peer offers it again; what a client heard it has shown.
+    let lenient = matches!(settings.role, Role::Client(_));
+    let store::Opened { writer, reader, .. } = opened;
+    Ok(node.store(Store { writer, reader, retention: keep.retention, lenient }))
 }
 
 /// A client has one for each server: their rooms are not the same for having one name.

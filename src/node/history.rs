@@ -58,6 +58,8 @@ pub struct Store {
     pub reader: Box<dyn Reader>,
     /// How much of each room is kept.
     pub retention: Retention,
+    /// What there is no space for is not said again: what follows it is kept with a hole before it.
+    pub lenient: bool,
 }
 
 /// What the threads have to say.
@@ -90,13 +92,14 @@ pub(super) struct History {
 impl History {
     /// Starts the threads.
     pub(super) fn start(store: Store, kept: &Told<Kept>) -> Self {
-        let Store { writer, reader, retention } = store;
+        let Store { writer, reader, retention, lenient } = store;
         let (entries, to_write) = mpsc::channel();
         let (queries, to_read) = mpsc::channel();
         let waiting = Arc::new(AtomicUsize::new(0));
         let scribe = Scribe {
             writer,
             retention,
+            lenient,
             full: BTreeMap::new(),
             aside: Vec::new(),
             said: BTreeMap::new(),
@@ -174,6 +177,7 @@ fn read(mut reader: Box<dyn Reader>, queries: &Receiver<Query>, kept: &Told<Kept
 struct Scribe {
     writer: Box<dyn Writer>,
     retention: Retention,
+    lenient: bool,
     /// Logs for which there was no space, and from where on: nothing later of them may be kept before that.
     full: BTreeMap<LogKey, Seq>,
     /// Names and memberships for which there was none.
@@ -265,6 +269,9 @@ impl Scribe {
             let from = self.full.entry(record.log()).or_insert(record.seq);
             *from = record.seq.min(*from);
             logs.insert(record.log(), *from);
+        }
+        if self.lenient {
+            self.full.clear();
         }
         let others = refused.iter().filter(|entry| !matches!(entry, Entry::Record { .. }));
         self.aside.extend(others.cloned());

@@ -28,7 +28,6 @@ use super::{
     limits::{MAX_MESSAGE_BYTES, MAX_UNSENT},
     outgoing::Outgoing,
     room::Room,
-    trouble,
 };
 use stored::{Before, KeptRoom};
 
@@ -38,8 +37,12 @@ const RETRY_BASE: Duration = Duration::from_millis(100);
 /// The longest.
 const RETRY_CAP: Duration = Duration::from_secs(5);
 
-/// How long what a server had no space for is not said again.
+/// How long what a server had no space for is not said again, at first and at most.
 const SPACE_PAUSE: Duration = Duration::from_secs(5);
+const MOST_SPACE_PAUSE: Duration = Duration::from_secs(60);
+
+/// How often it is told that there is no space here.
+const FULL_AGAIN: Duration = Duration::from_secs(60);
 
 /// Nodes whose name is remembered.
 const MAX_PEOPLE: usize = 16_384;
@@ -138,6 +141,9 @@ pub struct Client {
     named: BTreeMap<NodeId, Nick>,
     /// When what it had no space for is said again.
     say_again_at: Option<Instant>,
+    space_pause: Duration,
+    /// Until then it is known that there is no space here.
+    full_until: Option<Instant>,
     rooms: BTreeMap<RoomId, ClientRoom>,
     current: Option<RoomName>,
     people: BTreeMap<NodeId, Nick>,
@@ -176,6 +182,8 @@ impl Client {
             kept_rooms: BTreeMap::new(),
             named: BTreeMap::new(),
             say_again_at: None,
+            space_pause: SPACE_PAUSE,
+            full_until: None,
             rooms: BTreeMap::new(),
             current: None,
             people: BTreeMap::new(),
@@ -332,7 +340,7 @@ impl Topology for Client {
             Input::Restore(restored) => self.restore(restored, now),
             Input::Stored { logs } => self.handle_kept(logs),
             Input::Page { link, page } => self.handle_page_before(link, page),
-            Input::Unstored { .. } => self.notify(Event::Error(trouble::disk_full())),
+            Input::Unstored { logs } => self.handle_not_kept(&logs, now),
             // A client forgets what was there before, and asks nothing of its own disk but what it said.
             Input::Retained { .. } | Input::Lines { .. } => {}
         }
@@ -368,7 +376,9 @@ impl Topology for Client {
     }
 
     fn is_ready(&self) -> bool {
-        let waiting: usize = self.rooms.values().map(|room| room.outgoing.waiting()).sum();
-        waiting < MAX_UNSENT
+        let owed = |room: &ClientRoom| {
+            if self.durable { room.outgoing.unstored() } else { room.outgoing.waiting() }
+        };
+        self.rooms.values().map(owed).sum::<usize>() < MAX_UNSENT
     }
 }

@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-use super::{Client, SPACE_PAUSE, Stay};
+use super::{Client, MOST_SPACE_PAUSE, SPACE_PAUSE, Stay};
 
 impl Client {
     /// Tells the server that this client is in a room and how much of it it has.
@@ -165,6 +165,9 @@ impl Client {
         let epoch = self.config.epoch;
         let news = room.outgoing.store(next);
         room.outgoing.trim(self.durable);
+        if !news.is_empty() {
+            self.space_pause = SPACE_PAUSE;
+        }
         for seq in news {
             let place = self.place_of(id);
             self.notify(Event::Sent { place, epoch, seq: Seq(seq), state: SentState::Stored });
@@ -179,7 +182,8 @@ impl Client {
         };
         room.outgoing.say_again(from);
         if self.say_again_at.is_none() {
-            self.say_again_at = Some(now + SPACE_PAUSE);
+            self.say_again_at = Some(now + self.space_pause);
+            self.space_pause = self.space_pause.saturating_mul(2).min(MOST_SPACE_PAUSE);
             self.notify(Event::Error(trouble::store_full()));
         }
     }

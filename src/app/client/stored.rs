@@ -11,12 +11,13 @@ use crate::{
         Action, Event, LinkId, Now, Restored, SentState,
         feed::{Feed, Source},
         room::{Keep, Room},
+        trouble,
     },
     store::{Author, Entry, Page},
     wire::{AckLevel, Frame, Kind, LogKey, Nick, NodeId, Record, RoomId, Seq},
 };
 
-use super::Client;
+use super::{Client, FULL_AGAIN};
 
 /// What this node said in runs before this one.
 #[derive(Debug, Default)]
@@ -119,6 +120,19 @@ impl Client {
             if let Some(room) = self.rooms.get_mut(&log.room) {
                 room.room.on_stored(log.author, log.epoch, next);
             }
+        }
+    }
+
+    /// There is no space here: what was heard is not missed, but will be asked for again after a restart.
+    pub(super) fn handle_not_kept(&mut self, logs: &[(LogKey, Seq)], now: Now) {
+        for (log, from) in logs {
+            if let Some(room) = self.rooms.get_mut(&log.room) {
+                room.room.on_unstored(log.author, log.epoch, *from);
+            }
+        }
+        if self.full_until.is_none_or(|until| until <= now.instant) {
+            self.full_until = Some(now.instant + FULL_AGAIN);
+            self.notify(Event::Error(trouble::disk_full()));
         }
     }
 

@@ -209,3 +209,19 @@ fn is_a_server_that_forgot_what_it_called_stored_found_out() {
     let (sent, shown) = desk.sent_and_shown();
     assert_eq!((seqs(&sent), codes(&shown)), (vec![(2, 1)], vec!["history_rewound"]));
 }
+
+#[test]
+fn is_it_told_once_a_minute_that_there_is_no_space_here() {
+    let mut desk = Desk::back(Restored::default());
+    desk.hears(joined(0));
+    let log = LogKey { author: OTHER, ..of_run(1) };
+    let mut told = |desk: &mut Desk, seq: u64| {
+        desk.hears(Frame::Record(line(OTHER, 1, seq)));
+        desk.done();
+        desk.input(Input::Unstored { logs: vec![(log.clone(), Seq(seq))] });
+        codes(&desk.sent_and_shown().1)
+    };
+    assert_eq!([told(&mut desk, 0), told(&mut desk, 1)], [vec!["store_full"], vec![]]);
+    desk.now.instant += FULL_AGAIN;
+    assert_eq!(told(&mut desk, 2), ["store_full"]);
+}
