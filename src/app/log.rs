@@ -119,22 +119,16 @@ impl Log {
     }
 
     /// A log of which a store has the records from `first` to, without, `next`; those from `resumed` on follow.
-    pub const fn restored(first: Seq, next: Seq, resumed: Seq, times: (Instant, Instant)) -> Self {
+    pub fn restored(first: Seq, next: Seq, resumed: Seq, times: (Instant, Instant)) -> Self {
         let (since, last) = times;
         Self {
-            origin: Seq(0),
             started: true,
             next: resumed,
             touched: true,
-            last_hash: None,
-            kept: VecDeque::new(),
-            kept_bytes: 0,
             disk: (first, next),
             disk_since: Some(since),
-            unstored: None,
             forgotten_at: Some(last),
-            doubt: None,
-            held: BTreeMap::new(),
+            ..Self::default()
         }
     }
 

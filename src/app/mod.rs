@@ -8,6 +8,7 @@ mod event;
 mod feed;
 mod history;
 mod hub;
+mod keeping;
 pub mod limits;
 pub mod log;
 mod mesh;

@@ -1,7 +1,10 @@
 //! The seam between who hears what (here) and how bytes travel (elsewhere). Server, client and peer
 //! differ only in which of these machines they run.
 
-use std::{net::SocketAddr, time::Instant};
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use crate::{
     store::{Author, Entry, Page, PageQuery, Stored, StoredRoom},
@@ -21,6 +24,20 @@ pub struct Now {
     pub instant: Instant,
     /// Unix milliseconds, for people.
     pub unix_ms: u64,
+}
+
+impl Now {
+    /// The moment of a time of day in the past; the present of one to come, as of a clock that was set back.
+    pub fn moment_of(self, unix_ms: u64) -> Instant {
+        let ago = Duration::from_millis(self.unix_ms.saturating_sub(unix_ms));
+        self.instant.checked_sub(ago).unwrap_or(self.instant)
+    }
+
+    /// The time of day at a moment of the past.
+    pub fn unix_ms_of(self, at: Instant) -> u64 {
+        let ago = self.instant.saturating_duration_since(at).as_millis();
+        self.unix_ms.saturating_sub(u64::try_from(ago).unwrap_or(u64::MAX))
+    }
 }
 
 /// What happens to a topology.

@@ -306,12 +306,20 @@ impl Driver {
         match action {
             Action::Send { to, frame } => self.send(&to, &frame),
             Action::Notify(event) => self.notify(event),
-            Action::Keep(entry) => self.history.iter().for_each(|history| history.keep(entry.clone())),
+            Action::Keep(entry) => {
+                if let Some(history) = &self.history {
+                    history.keep(entry);
+                }
+            }
             Action::Read { link, query } => {
-                self.history.iter().for_each(|history| history.read(link, query.clone()));
+                if let Some(history) = &self.history {
+                    history.read(link, query);
+                }
             }
             Action::Recall { link, room, count, cut_ms } => {
-                self.history.iter().for_each(|history| history.recall(link, room.clone(), count, cut_ms));
+                if let Some(history) = &self.history {
+                    history.recall(link, room, count, cut_ms);
+                }
             }
             Action::AwaitRoom(link) => {
                 if self.links.get(&link).is_some_and(|handle| handle.outbox.await_room()) {

@@ -25,6 +25,7 @@ use crate::wire::{
 
 use super::{
     Action, Backoff, Event, Input, LinkId, Now, Outcome, Place, Term, Topology, Trouble,
+    keeping::Keeping,
     limits::{MAX_MESSAGE_BYTES, MAX_UNSENT},
     outgoing::Outgoing,
     room::Room,
@@ -132,13 +133,10 @@ pub struct Client {
     max_message_bytes: usize,
     /// Whether the server puts on disk what it accepts.
     durable: bool,
-    /// Whether there is a store here.
-    keeps: bool,
+    keeping: Keeping,
     /// What was said here in earlier runs.
     before: Before,
     kept_rooms: BTreeMap<RoomId, KeptRoom>,
-    /// Authors in the store, as they are called there.
-    named: BTreeMap<NodeId, Nick>,
     /// When what it had no space for is said again.
     say_again_at: Option<Instant>,
     space_pause: Duration,
@@ -177,10 +175,9 @@ impl Client {
             started: None,
             max_message_bytes: MAX_MESSAGE_BYTES,
             durable: false,
-            keeps: false,
+            keeping: Keeping::default(),
             before: Before::default(),
             kept_rooms: BTreeMap::new(),
-            named: BTreeMap::new(),
             say_again_at: None,
             space_pause: SPACE_PAUSE,
             full_until: None,
@@ -376,9 +373,6 @@ impl Topology for Client {
     }
 
     fn is_ready(&self) -> bool {
-        let owed = |room: &ClientRoom| {
-            if self.durable { room.outgoing.unstored() } else { room.outgoing.waiting() }
-        };
-        self.rooms.values().map(owed).sum::<usize>() < MAX_UNSENT
+        self.rooms.values().map(|room| self.owed(room)).sum::<usize>() < MAX_UNSENT
     }
 }

@@ -219,7 +219,7 @@ impl Client {
     /// Sends what the window allows; leaves a room that was to be left when all is taken.
     pub(super) fn pump(&mut self, id: &RoomId) {
         let up = self.link().is_some();
-        let owed = self.rooms.get(id).is_some_and(|room| self.is_owed(room));
+        let owed = self.rooms.get(id).is_some_and(|room| self.owed(room) > 0);
         let Some(room) = self.rooms.get_mut(id).filter(|_| up) else { return };
         if !matches!(room.stay, Stay::In | Stay::Leaving) {
             return;

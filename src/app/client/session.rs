@@ -227,7 +227,7 @@ impl Client {
         let taken = self
             .rooms
             .values()
-            .all(|room| settled(room.stay) && (room.stay == Stay::Denied || !self.is_owed(room)));
+            .all(|room| settled(room.stay) && (room.stay == Stay::Denied || self.owed(room) == 0));
         let taken = taken && !self.is_before_owed();
         let Some(link) = self.link().filter(|_| self.finish_by.is_some() && !self.quitting) else { return };
         if !(idle && taken) {
@@ -241,9 +241,9 @@ impl Client {
         }
     }
 
-    /// Whether what was said in a room is not yet as safe as the server can make it.
-    pub(super) fn is_owed(&self, room: &ClientRoom) -> bool {
-        if self.durable { room.outgoing.unstored() > 0 } else { room.outgoing.waiting() > 0 }
+    /// How much of what was said in a room is not yet as safe as the server can make it.
+    pub(super) fn owed(&self, room: &ClientRoom) -> usize {
+        if self.durable { room.outgoing.unstored() } else { room.outgoing.waiting() }
     }
 
     pub(super) fn give_up_waiting(&mut self) {

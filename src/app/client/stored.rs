@@ -1,10 +1,7 @@
 //! A client with a store: what it heard, so that after a restart it gets exactly what it lacks, and what it
 //! said, so that a server that does not have it gets it then.
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, time::Instant};
 
 use crate::{
     app::{
@@ -13,8 +10,8 @@ use crate::{
         room::{Keep, Room},
         trouble,
     },
-    store::{Author, Entry, Page},
-    wire::{AckLevel, Frame, Kind, LogKey, Nick, NodeId, Record, RoomId, Seq},
+    store::{Author, Page},
+    wire::{AckLevel, Frame, Kind, LogKey, NodeId, Record, RoomId, Seq},
 };
 
 use super::{Client, FULL_AGAIN};
@@ -48,22 +45,19 @@ pub(super) struct KeptRoom {
 
 impl Client {
     pub(super) fn restore(&mut self, restored: Restored, now: Now) {
-        self.keeps = true;
-        let at = |unix_ms: u64| {
-            let ago = Duration::from_millis(now.unix_ms.saturating_sub(unix_ms));
-            now.instant.checked_sub(ago).unwrap_or(now.instant)
-        };
+        let at = |unix_ms: u64| now.moment_of(unix_ms);
+        let named = restored.authors.iter().map(|author| (author.node, author.nick.clone()));
+        self.keeping.begin(named);
         for author in restored.authors {
-            self.named.insert(author.node, author.nick.clone());
             self.remember(author.node, author.nick);
         }
         let most = usize::from(self.config.history);
         for (stored, tail) in restored.rooms {
+            let Some(since) = stored.member_since_ms.map(at) else { continue };
             let lines = tail.into_iter().map(|line| line.record).filter(|record| record.kind == Kind::TEXT);
             let lines: Vec<Record> = lines.collect();
             let lines = lines.get(lines.len().saturating_sub(most)..).unwrap_or_default().to_vec();
             let room = Room::restored(&stored, Vec::new(), Keep::NOTHING, at);
-            let Some(since) = stored.member_since_ms.map(at) else { continue };
             self.kept_rooms.insert(stored.id, KeptRoom { room, since, lines });
         }
     }
@@ -72,7 +66,7 @@ impl Client {
     pub(super) fn room_to_enter(&mut self, id: &RoomId) -> (Room, Option<Instant>, Vec<Record>) {
         match self.kept_rooms.remove(id) {
             Some(kept) => (kept.room, Some(kept.since), kept.lines),
-            None if self.keeps => (Room::durable(id.clone(), Keep::NOTHING), None, Vec::new()),
+            None if self.keeping.is_on() => (Room::durable(id.clone(), Keep::NOTHING), None, Vec::new()),
             None => (Room::new(id.clone(), Keep::NOTHING), None, Vec::new()),
         }
     }
@@ -86,10 +80,7 @@ impl Client {
 
     /// This node is in a room from now on, or no more.
     pub(super) fn keep_membership(&mut self, id: &RoomId, since: Option<Now>) {
-        if self.keeps {
-            let entry = Entry::Member { room: id.clone(), since_ms: since.map(|now| now.unix_ms) };
-            self.actions.push_back(Action::Keep(entry));
-        }
+        self.actions.extend(self.keeping.member(id, since.map(|now| now.unix_ms)));
     }
 
     /// The past of a room is what this node has of it; the server's would overlap with what is missed.
@@ -101,18 +92,13 @@ impl Client {
     }
 
     pub(super) fn keep(&mut self, record: &Record, now: Now) {
-        if self.keeps {
-            self.keep_name(record.author);
-            let entry = Entry::Record { record: record.clone(), arrived_ms: now.unix_ms };
-            self.actions.push_back(Action::Keep(entry));
+        if !self.keeping.is_on() {
+            return;
         }
-    }
-
-    fn keep_name(&mut self, node: NodeId) {
-        let nick: Option<&Nick> = if node == self.me { Some(&self.nick) } else { self.people.get(&node) };
-        let Some(nick) = nick.filter(|nick| self.named.get(&node) != Some(nick)).cloned() else { return };
-        self.named.insert(node, nick.clone());
-        self.actions.push_back(Action::Keep(Entry::Author(Author { node, nick, key: None })));
+        let node = record.author;
+        let nick = if node == self.me { Some(&self.nick) } else { self.people.get(&node) };
+        let author = nick.map(|nick| Author { node, nick: nick.clone(), key: None });
+        self.actions.extend(self.keeping.record(record, author, now.unix_ms));
     }
 
     pub(super) fn handle_kept(&mut self, logs: Vec<(LogKey, Seq)>) {

@@ -25,6 +25,7 @@ use crate::wire::{
 use super::{
     Action, Command, Event, Input, LinkEnd, LinkId, Now, Outcome, Term, Topology, Trouble,
     feed::{Feed, Source},
+    keeping::Keeping,
     limits::Limits,
     room::Room,
 };
@@ -86,8 +87,6 @@ pub struct Hub {
     nicks: BTreeMap<Nick, NodeId>,
     /// The last name of everybody who was here, for lines out of the past.
     known: BTreeMap<NodeId, Nick>,
-    /// Those of them that are on disk.
-    named: BTreeMap<NodeId, Nick>,
     rooms: BTreeMap<RoomId, HubRoom>,
     kept_bytes: usize,
     feed: Feed,
@@ -97,8 +96,7 @@ pub struct Hub {
     /// Who follows any term: looked at for every line.
     followers: BTreeSet<LinkId>,
     started: Option<Instant>,
-    /// Whether there is a store.
-    durable: bool,
+    keeping: Keeping,
     stopping: bool,
     actions: VecDeque<Action>,
 }
@@ -112,7 +110,6 @@ impl Hub {
             nodes: BTreeMap::new(),
             nicks: BTreeMap::new(),
             known: BTreeMap::new(),
-            named: BTreeMap::new(),
             rooms: BTreeMap::new(),
             kept_bytes: 0,
             feed: Feed::default(),
@@ -120,7 +117,7 @@ impl Hub {
             hearsay: Hearsay::default(),
             followers: BTreeSet::new(),
             started: None,
-            durable: false,
+            keeping: Keeping::default(),
             stopping: false,
             actions: VecDeque::new(),
         }
@@ -270,7 +267,7 @@ impl Topology for Hub {
             nick: self.config.nick.clone(),
             epoch: self.config.epoch,
             listen: Vec::new(),
-            capabilities: if self.durable { CAN_STORE } else { 0 },
+            capabilities: if self.keeping.is_on() { CAN_STORE } else { 0 },
         }
     }
 

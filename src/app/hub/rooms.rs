@@ -82,7 +82,7 @@ impl Hub {
             let max = self.config.limits.max_rooms;
             return Err((ErrorCode::RoomLimit, format!("{max} rooms on this server")));
         }
-        self.rooms.insert(id.clone(), HubRoom::new(id.clone(), self.durable, now));
+        self.rooms.insert(id.clone(), HubRoom::new(id.clone(), self.keeping.is_on(), now));
         Ok(())
     }
 
@@ -96,7 +96,8 @@ impl Hub {
             return true;
         }
         // What is on disk is not let go of: its logs would begin again.
-        let may_go = |room: &HubRoom| room.members.is_empty() && (!self.durable || room.room.is_empty());
+        let may_go =
+            |room: &HubRoom| room.members.is_empty() && (!self.keeping.is_on() || room.room.is_empty());
         let empty = of_kind().filter(|(_, room)| may_go(room));
         let oldest = empty.min_by_key(|(_, room)| room.active_at).map(|(id, _)| id.clone());
         oldest.is_some_and(|id| self.drop_room(&id))
@@ -115,7 +116,7 @@ impl Hub {
         room.members.insert(node, link);
         let cut = cut(now.instant, age, self.started);
         let next = room.room.log(node, epoch).map_or(Seq(0), crate::app::log::Log::next);
-        let since_ms = unix_ms_of(cut, now);
+        let since_ms = now.unix_ms_of(cut);
         for log in room.room.owed(have, cut, self.started.unwrap_or(cut)) {
             let key = room.room.key(log.author, log.epoch);
             if log.author == node {
@@ -326,7 +327,7 @@ impl Hub {
             && let Some(session) = session
         {
             session.recalling = true;
-            let cut_ms = unix_ms_of(cut, now);
+            let cut_ms = now.unix_ms_of(cut);
             return self.actions.push_back(Action::Recall { link, room: id.clone(), count, cut_ms });
         }
         let lines = lines.into_iter().filter_map(|record| past_line(record.clone(), &self.known)).collect();
@@ -334,12 +335,6 @@ impl Hub {
             self.send(link, frame);
         }
     }
-}
-
-/// The time of day at a moment of the past.
-fn unix_ms_of(at: Instant, now: Now) -> u64 {
-    let ago = now.instant.saturating_duration_since(at).as_millis();
-    now.unix_ms.saturating_sub(u64::try_from(ago).unwrap_or(u64::MAX))
 }
 
 /// The moment somebody joined who has been in a room for `age`; never before this server began.

@@ -1,14 +1,12 @@
 //! What is on disk: restored at the start, said to its authors, read for those who lack it.
 
-use std::time::{Duration, Instant};
-
 use crate::{
     app::{
-        Action, LinkId, Now, Restored,
+        LinkId, Now, Restored,
         history::{page_frames, past_line},
         room::{Keep, Room},
     },
-    store::{Author, Entry, Page, Stored},
+    store::{Author, Page, Stored},
     wire::{AckLevel, Epoch, Frame, LogKey, NodeId, Record, RoomId, Seq},
 };
 
@@ -17,11 +15,10 @@ use super::{Hub, HubRoom};
 impl Hub {
     /// Goes on where the store was left.
     pub(super) fn restore(&mut self, restored: Restored, now: Now) {
-        self.durable = true;
         let Restored { rooms, authors } = restored;
-        self.named = authors.into_iter().map(|author| (author.node, author.nick)).collect();
-        self.known.extend(self.named.clone());
-        let at = |unix_ms: u64| moment_of(unix_ms, now);
+        self.known.extend(authors.into_iter().map(|author| (author.node, author.nick)));
+        self.keeping.begin(self.known.clone());
+        let at = |unix_ms: u64| now.moment_of(unix_ms);
         for (stored, tail) in rooms {
             let tail = tail.into_iter().map(|line| (line.record, at(line.arrived_ms))).collect();
             let room = Room::restored(&stored, tail, Keep::ALL, at);
@@ -34,11 +31,12 @@ impl Hub {
 
     /// Puts a record on disk, and what its author is called where that is news.
     pub(super) fn keep(&mut self, record: &Record, now: Now) {
-        if self.durable {
-            self.keep_name(record.author);
-            let entry = Entry::Record { record: record.clone(), arrived_ms: now.unix_ms };
-            self.actions.push_back(Action::Keep(entry));
+        if !self.keeping.is_on() {
+            return;
         }
+        let nick = self.known.get(&record.author).cloned();
+        let author = nick.map(|nick| Author { node: record.author, nick, key: None });
+        self.actions.extend(self.keeping.record(record, author, now.unix_ms));
     }
 
     /// Its author says a record again for which there was no space.
@@ -50,19 +48,10 @@ impl Hub {
         }
     }
 
-    fn keep_name(&mut self, node: NodeId) {
-        let Some(nick) = self.known.get(&node).filter(|nick| self.named.get(&node) != Some(nick)) else {
-            return;
-        };
-        self.named.insert(node, nick.clone());
-        let author = Author { node, nick: nick.clone(), key: None };
-        self.actions.push_back(Action::Keep(Entry::Author(author)));
-    }
-
     /// Tells one who comes back how far its own logs are here, and on disk. Ahead of `Joined`, so that it knows
     /// then which of earlier runs are not.
     pub(super) fn say_stored(&mut self, link: LinkId, id: &RoomId, node: NodeId, now: Epoch) {
-        let Some(room) = self.rooms.get(id).filter(|_| self.durable) else { return };
+        let Some(room) = self.rooms.get(id).filter(|_| self.keeping.is_on()) else { return };
         let own = room.room.vector().iter().filter(|(author, ..)| *author == node).collect::<Vec<_>>();
         for (_, epoch, next) in own {
             let log = self.rooms.get(id).and_then(|room| room.room.log(node, epoch));
@@ -126,10 +115,4 @@ impl Hub {
             }
         }
     }
-}
-
-/// The moment of a time of day in the past; the present of one to come, as of a clock that was set back.
-fn moment_of(unix_ms: u64, now: Now) -> Instant {
-    let ago = Duration::from_millis(now.unix_ms.saturating_sub(unix_ms));
-    now.instant.checked_sub(ago).unwrap_or(now.instant)
 }

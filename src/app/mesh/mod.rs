@@ -33,6 +33,7 @@ use crate::wire::{
 use super::{
     Action, Event, Input, LinkId, Now, Outcome, Place, Term, Topology, Trouble,
     feed::{Feed, Source},
+    keeping::Keeping,
     limits::MAX_UNSENT,
     room::{Keep, Room},
 };
@@ -96,10 +97,7 @@ pub struct Mesh {
     looked_at: Option<Instant>,
     quitting: bool,
     over: bool,
-    /// Whether there is a store.
-    durable: bool,
-    /// Authors on disk, as they are called there.
-    named: BTreeMap<NodeId, Nick>,
+    keeping: Keeping,
     /// Logs for which the disk had no space, and when they are offered again.
     unstored: BTreeSet<LogKey>,
     keep_again_at: Option<Instant>,
@@ -136,8 +134,7 @@ impl Mesh {
             looked_at: None,
             quitting: false,
             over: false,
-            durable: false,
-            named: BTreeMap::new(),
+            keeping: Keeping::default(),
             unstored: BTreeSet::new(),
             keep_again_at: None,
             unix_ms: 0,
@@ -164,7 +161,7 @@ impl Mesh {
     fn new_room(&self, id: &RoomId, now: Instant) -> MeshRoom {
         let is_pair = id.pair().is_some();
         MeshRoom {
-            room: if self.durable {
+            room: if self.keeping.is_on() {
                 Room::durable(id.clone(), Keep::ALL)
             } else {
                 Room::new(id.clone(), Keep::ALL)

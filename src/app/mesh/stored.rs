@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use crate::{
     app::{
-        Action, Event, LinkId, Now, Restored, SentState,
+        Event, LinkId, Now, Restored, SentState,
         limits::HISTORY_ON_JOIN,
         room::{Keep, Room},
     },
-    store::{Author, Entry, Page},
+    store::{Author, Page},
     wire::{LogKey, NodeId, Record, RoomId, Seq},
 };
 
@@ -20,16 +20,12 @@ const SPACE_PAUSE: Duration = Duration::from_secs(5);
 impl Mesh {
     /// Goes on where the store was left. Rooms are entered when they are joined.
     pub(super) fn restore(&mut self, restored: Restored, now: Now) {
-        self.durable = true;
-        let at = |unix_ms: u64| {
-            let ago = Duration::from_millis(now.unix_ms.saturating_sub(unix_ms));
-            now.instant.checked_sub(ago).unwrap_or(now.instant)
-        };
-        for Author { node, nick, key } in restored.authors {
-            let Some(key) = key else { continue };
-            self.named.insert(node, nick.clone());
-            self.people.insert(node, Person { nick, key });
-        }
+        let at = |unix_ms: u64| now.moment_of(unix_ms);
+        let people = restored.authors.into_iter();
+        let people: Vec<_> =
+            people.filter_map(|Author { node, nick, key }| Some((node, nick, key?))).collect();
+        self.keeping.begin(people.iter().map(|(node, nick, _)| (*node, nick.clone())));
+        self.people.extend(people.into_iter().map(|(node, nick, key)| (node, Person { nick, key })));
         for (stored, tail) in restored.rooms {
             let tail = tail.into_iter().map(|line| (line.record, at(line.arrived_ms))).collect();
             let mut room = self.new_room(&stored.id, now.instant);
@@ -52,32 +48,26 @@ impl Mesh {
 
     /// This node is in a room from now on, or no more.
     pub(super) fn keep_membership(&mut self, id: &RoomId, is_inside: bool) {
-        if self.durable {
-            let since_ms = is_inside.then_some(self.unix_ms);
-            self.actions.push_back(Action::Keep(Entry::Member { room: id.clone(), since_ms }));
-        }
+        self.actions.extend(self.keeping.member(id, is_inside.then_some(self.unix_ms)));
     }
 
     /// Puts a record on disk, and who its author is where that is news.
     pub(super) fn keep(&mut self, record: &Record) {
-        if self.durable {
-            self.keep_name(record.author);
-            let entry = Entry::Record { record: record.clone(), arrived_ms: self.unix_ms };
-            self.actions.push_back(Action::Keep(entry));
+        if !self.keeping.is_on() {
+            return;
         }
+        let author = self.author_to_keep(record.author);
+        self.actions.extend(self.keeping.record(record, author, self.unix_ms));
     }
 
-    fn keep_name(&mut self, node: NodeId) {
+    fn author_to_keep(&self, node: NodeId) -> Option<Author> {
         let (nick, key) = if node == self.me {
             (self.nick.clone(), self.config.key.public())
         } else {
-            let Some(person) = self.people.get(&node) else { return };
+            let person = self.people.get(&node)?;
             (person.nick.clone(), person.key)
         };
-        if self.named.get(&node) != Some(&nick) {
-            self.named.insert(node, nick.clone());
-            self.actions.push_back(Action::Keep(Entry::Author(Author { node, nick, key: Some(key) })));
-        }
+        Some(Author { node, nick, key: Some(key) })
     }
 
     pub(super) fn handle_stored(&mut self, logs: Vec<(LogKey, Seq)>) {

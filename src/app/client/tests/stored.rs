@@ -215,7 +215,7 @@ fn is_it_told_once_a_minute_that_there_is_no_space_here() {
     let mut desk = Desk::back(Restored::default());
     desk.hears(joined(0));
     let log = LogKey { author: OTHER, ..of_run(1) };
-    let mut told = |desk: &mut Desk, seq: u64| {
+    let told = |desk: &mut Desk, seq: u64| {
         desk.hears(Frame::Record(line(OTHER, 1, seq)));
         desk.done();
         desk.input(Input::Unstored { logs: vec![(log.clone(), Seq(seq))] });

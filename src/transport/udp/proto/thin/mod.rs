@@ -402,9 +402,14 @@ impl Thin {
 
     /// Changes `r` where it is in flight, and keeps its timer in step.
     fn change(&mut self, r: PieceRef, change: impl FnOnce(&mut Message)) -> bool {
-        let Some(mut message) = self.remove(r) else { return false };
-        change(&mut message);
-        self.insert(r, message);
+        let Some(message) = self.messages.get_mut(&r) else { return false };
+        let before = message.wake();
+        change(message);
+        let after = message.wake();
+        if before != after {
+            self.wakes.remove(&(before, r));
+            self.wakes.insert((after, r));
+        }
         true
     }
 
