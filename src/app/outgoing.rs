@@ -20,6 +20,8 @@ pub(super) struct Outgoing {
     /// Up to here the front end was told.
     reported: Seq,
     sent: Seq,
+    /// The first for which the server's disk had no space.
+    unstored: Option<Seq>,
     /// Whether anything was ever sent. If not, what the server has of this log is from before.
     offered: bool,
 }
@@ -35,6 +37,7 @@ impl Outgoing {
             stored: Seq(0),
             reported: Seq(0),
             sent: Seq(0),
+            unstored: None,
             offered: false,
         }
     }
@@ -99,9 +102,16 @@ impl Outgoing {
         usize::try_from(self.next().0.saturating_sub(self.stored.0)).unwrap_or(usize::MAX)
     }
 
-    /// What was accepted from `from` on is due again: the server's disk had no space for it.
-    pub(super) fn say_again(&mut self, from: Seq) {
-        self.sent = self.sent.min(from.max(self.floor));
+    /// The server's disk had no space for what was accepted from `from` on.
+    pub(super) fn found_no_space(&mut self, from: Seq) {
+        self.unstored = Some(self.unstored.map_or(from, |unstored| unstored.min(from)));
+    }
+
+    /// What found no space is due again.
+    pub(super) fn say_again(&mut self) {
+        if let Some(from) = self.unstored.take() {
+            self.sent = self.sent.min(from.max(self.floor));
+        }
     }
 
     /// Whether the server expects what it said is on its disk: it is an older state of itself.

@@ -350,6 +350,7 @@ impl Topology for Client {
         }
         if self.say_again_at.is_some_and(|at| at <= now.instant) {
             self.say_again_at = None;
+            self.rooms.values_mut().for_each(|room| room.outgoing.say_again());
             self.pump_all();
         }
         if let Phase::Waiting { until } = self.phase

@@ -180,7 +180,7 @@ impl Client {
         let Some(room) = self.rooms.get_mut(&log.room).filter(|room| room.outgoing.key() == log) else {
             return;
         };
-        room.outgoing.say_again(from);
+        room.outgoing.found_no_space(from);
         if self.say_again_at.is_none() {
             self.say_again_at = Some(now + self.space_pause);
             self.space_pause = self.space_pause.saturating_mul(2).min(MOST_SPACE_PAUSE);
@@ -225,8 +225,7 @@ impl Client {
             return;
         }
         let leaves = room.stay == Stay::Leaving && !owed;
-        let due = if self.say_again_at.is_none() { room.outgoing.due() } else { Vec::new() };
-        for record in due {
+        for record in room.outgoing.due() {
             self.say(Frame::Record(record));
         }
         if leaves {
