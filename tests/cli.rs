@@ -140,6 +140,32 @@ fn are_there_completions_and_a_manual() {
     assert!(manual.stdout.contains(".TH sayagain 1"), "{}", manual.stdout);
 }
 
+#[test]
+fn is_it_written_how_files_are_taken() {
+    let (help, manual) = (node(&["--help"], &[]), node(&["man"], &[]));
+    for flag in ["accept-files", "max-file-bytes", "downloads"] {
+        assert!(help.stdout.contains(&format!("--{flag} <")), "{flag}");
+        assert!(manual.stdout.contains(&format!("\\-\\-{}", flag.replace('-', "\\-"))), "{flag}");
+    }
+}
+
+#[test]
+fn whose_files_are_taken_is_asked_of_flags_variables_and_the_file() {
+    let path = config("files.toml", "role = \"client\"\naccept-files = \"al ice\"\n");
+    let by_file = ["--config", path.to_str().unwrap()];
+    let refused = |answer: Answer, name: &str| {
+        assert!(answer.stderr.starts_with(&format!("error: {name:?} cannot be a name")), "{}", answer.stderr);
+    };
+    refused(node(&by_file, &[]), "al ice");
+    refused(node(&by_file, &[("SAYAGAIN_ACCEPT_FILES", "b ob")]), "b ob");
+    refused(node(&["--role", "peer", "--accept-files", "c arl"], &[]), "c arl");
+    is_refused(
+        &["--role", "server", "--downloads", "here"],
+        "--downloads means nothing to a server",
+        "it is for --role client and --role peer",
+    );
+}
+
 /// Ten seconds, which is how long they talk.
 #[test]
 fn does_the_demonstration_tell_how_the_talk_went_over_udp_and_over_tcp_or_why_not() {

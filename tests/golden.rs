@@ -12,11 +12,11 @@ mod values;
 
 use bytes::{hex, parse};
 use sayagain::wire::{
-    AckLevel, Addr, ByeReason, DecodeError, Epoch, ErrorCode, Frame, HaveLog, Member, Notice, RoomId, Scheme,
-    Seq, VERSION, decode, encode,
+    AckLevel, Addr, ByeReason, DecodeError, Epoch, ErrorCode, Frame, HaveLog, Member, Notice, Offer, RoomId,
+    Scheme, Seq, VERSION, decode, encode,
 };
 use values::{
-    ALICE, BOB, LOBBY, alice, bob, hello, key, line, lobby, log, nick, pair, record, signed, vector,
+    ALICE, BOB, LOBBY, alice, bob, hello, key, line, lobby, log, nick, pair, record, signed, transfer, vector,
 };
 
 /// Every frame with its bytes, in the order of the list.
@@ -28,7 +28,7 @@ fn table() -> Vec<(Frame, String)> {
     let line_bytes = format!("05 'alice' 00 {record_bytes}");
     let v4 = "00 7f000001 8021";
     let detail = || "why".to_owned();
-    vec![
+    let table = vec![
         (hello, format!("00 01 01 01*32 05 'alice' 07 01 00 {v4} 00")),
         (Frame::Welcome { nick: nick("alice"), max_message_bytes: 16_384 }, "01 05 'alice' 808001".into()),
         (Frame::Nick { nick: nick("alice") }, "02 05 'alice'".into()),
@@ -103,6 +103,33 @@ fn table() -> Vec<(Frame, String)> {
         (Frame::Bye { reason: ByeReason::Shutdown, detail: detail() }, "1c 02 03 'why'".into()),
         (Frame::Lost { log: log(), upto: Seq(4) }, format!("1d {log_bytes} 04")),
         (Frame::Unstored { log: log(), from: Seq(4) }, format!("1e {log_bytes} 04")),
+    ];
+    [table, transfers()].concat()
+}
+
+/// The frames of files.
+fn transfers() -> Vec<(Frame, String)> {
+    let (transfer, t) = (transfer(), format!("{ALICE} 07 02"));
+    let room = Some("lobby".parse().unwrap());
+    let offer =
+        Offer { transfer, from: nick("alice"), to: vec![bob()], room, name: "a.txt".into(), len: 300 };
+    let cancel = |receiver, detail: &str| Frame::Cancel {
+        transfer,
+        receiver,
+        code: ErrorCode::FileTooLong,
+        detail: detail.into(),
+    };
+    vec![
+        (Frame::Offer(offer), format!("1f {t} 05 'alice' 01 {BOB} 01 05 'lobby' 05 'a.txt' ac02")),
+        (
+            Frame::Credit { transfer, receiver: bob(), from: 1, upto: 300, again: true },
+            format!("20 {t} {BOB} 01 ac02 01"),
+        ),
+        (Frame::Chunk { transfer, offset: 300, bytes: "hi".into() }, format!("21 {t} ac02 02 'hi'")),
+        (Frame::Complete { transfer, digest: [0xdd; 32] }, format!("22 {t} dd*32")),
+        (Frame::Verified { transfer, receiver: bob() }, format!("23 {t} {BOB}")),
+        (cancel(Some(bob()), "1"), format!("24 {t} 01 {BOB} 0d 01 '1'")),
+        (Frame::Away { transfer, node: bob() }, format!("25 {t} {BOB}")),
     ]
 }
 
@@ -174,7 +201,7 @@ fn is_a_signature_the_same_everywhere() {
 
 #[test]
 fn is_a_frame_of_a_newer_version_told_apart() {
-    assert_eq!(decode(&parse("1f 'whatever follows'")), Err(DecodeError::Unknown(31)));
+    assert_eq!(decode(&parse("26 'whatever follows'")), Err(DecodeError::Unknown(38)));
     assert_eq!(decode(&parse("80 01")), Err(DecodeError::Unknown(128)));
 }
 

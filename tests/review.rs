@@ -8,8 +8,8 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use sayagain::{
     app::{
-        Action, Client, ClientConfig, Command, DialError, Event, Hub, HubConfig, Input, LinkId, Mesh,
-        MeshConfig, Now, Topology, Trouble, limits::Limits,
+        Action, Client, ClientConfig, Command, DialError, Event, FileRules, Hub, HubConfig, Input, LinkId,
+        Mesh, MeshConfig, Now, Topology, Trouble, limits::Limits,
     },
     wire::{
         Addr, Epoch, Frame, HaveLog, Hello, Kind, LogKey, NodeId, PublicKey, Record, Role, RoomId, Scheme,
@@ -80,6 +80,7 @@ fn peer(peers: Vec<Addr>) -> Mesh {
         rooms: vec!["lobby".parse().unwrap()],
         max_message_bytes: 1_000,
         history: 0,
+        files: FileRules::default(),
         linger: Duration::from_secs(60),
         seed: [0; 32],
     })
@@ -96,6 +97,7 @@ fn client(now: Now) -> Client {
         reconnect: true,
         linger: Duration::from_secs(60),
         history: 0,
+        files: FileRules::default(),
         seed: [0; 32],
     });
     client.handle_input(Input::Start, now);

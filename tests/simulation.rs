@@ -17,6 +17,8 @@ mod disk;
 mod oracle;
 #[path = "simulation/scenario.rs"]
 mod scenario;
+#[path = "simulation/shelf.rs"]
+mod shelf;
 #[path = "simulation/world.rs"]
 mod world;
 
@@ -31,7 +33,11 @@ fn number(variable: &str) -> Option<u64> {
 }
 
 fn for_each_seed(shape: Shape, nodes: usize) {
-    let many = number("SAYAGAIN_SEEDS").unwrap_or_else(|| SEEDS / nodes.max(5) as u64 * 5);
+    for_some_seeds(shape, nodes, SEEDS / nodes.max(5) as u64 * 5);
+}
+
+fn for_some_seeds(shape: Shape, nodes: usize, many: u64) {
+    let many = number("SAYAGAIN_SEEDS").unwrap_or(many);
     let seeds = number("SAYAGAIN_SEED").map_or(0..many, |seed| seed..seed + 1);
     for seed in seeds {
         if let Err(why) = Scenario::new(shape, nodes, seed).run() {
@@ -73,6 +79,16 @@ fn does_a_mesh_of_three_agree_after_every_break() {
 #[test]
 fn does_a_mesh_of_eight_agree_after_splits_and_crashes() {
     for_each_seed(Shape::Mesh, 8);
+}
+
+#[test]
+fn does_every_file_arrive_once_through_a_server_when_anybody_crashes() {
+    for_some_seeds(Shape::FileStar, 5, SEEDS / 3);
+}
+
+#[test]
+fn does_every_file_arrive_once_in_a_mesh_when_anybody_crashes() {
+    for_some_seeds(Shape::FileMesh, 4, SEEDS / 3);
 }
 
 #[test]

@@ -64,6 +64,20 @@ fn does_ctrl_c_first_clear_the_line_and_then_leave() {
 }
 
 #[test]
+fn does_tab_complete_a_file_and_then_a_person() {
+    let star = Star::new();
+    let mut bob = star.join("bob");
+    let alice = alice_at(&star, &[], &[]);
+    bob.says("[lobby] * alice joined");
+    alice.type_text("/send ARCHI");
+    alice.press("Tab");
+    alice.shows(&["> /send ARCHITECTURE.md"]);
+    alice.type_text("bo");
+    alice.press("Tab");
+    alice.shows(&["> /send ARCHITECTURE.md bob"]);
+}
+
+#[test]
 fn is_there_color_on_a_terminal_unless_unwanted() {
     for (variables, flags, is_colored) in [
         (&[][..], &[][..], true),

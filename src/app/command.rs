@@ -1,5 +1,7 @@
 //! What a person can ask for; `typed.rs` reads it from a line.
 
+use std::path::PathBuf;
+
 use crate::wire::{Nick, RoomName};
 
 use super::Term;
@@ -40,6 +42,21 @@ pub enum Command {
     Following,
     /// Show each link's figures.
     Stats,
+    /// Send a file.
+    Send {
+        /// Where it is.
+        path: PathBuf,
+        /// To whom, names as for `Tell`; to nobody means to the current room.
+        to: Vec<String>,
+    },
+    /// Take the file that was offered under this number.
+    Accept(u32),
+    /// Do not take it.
+    Reject(u32),
+    /// Stop a transfer, from either side.
+    Cancel(u32),
+    /// List the transfers.
+    Transfers,
     /// Everything said so far is to be delivered, then leave (end of input).
     Finish,
     /// Leave in order, telling everybody why.

@@ -1,6 +1,6 @@
 //! What a node tells its front ends. The JSON of `--json` is exactly these, see `ui/json.rs`.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::PathBuf};
 
 use crate::wire::{Epoch, NodeId, Record, RoomName, Seq};
 
@@ -128,6 +128,48 @@ pub enum Event {
         /// One entry a link.
         links: Vec<LinkFigures>,
     },
+    /// Somebody would send a file: to be accepted or rejected under its number.
+    Offered {
+        /// The number of the transfer at this node.
+        id: u32,
+        /// Who.
+        from: String,
+        /// In which room; none for this node only.
+        room: Option<RoomName>,
+        /// What it is called there: never to be used as it is.
+        name: String,
+        /// How long it is.
+        bytes: u64,
+    },
+    /// Something changed about a transfer.
+    Transfer {
+        /// It.
+        figures: TransferFigures,
+        /// Who at the other end.
+        peer: String,
+        /// What.
+        state: TransferState,
+    },
+    /// A transfer goes on. At most a few each second.
+    Progress(TransferFigures),
+    /// A file has arrived whole.
+    File {
+        /// The number of the transfer at this node.
+        id: u32,
+        /// From whom.
+        from: String,
+        /// What its sender calls it.
+        name: String,
+        /// How long it is.
+        bytes: u64,
+        /// Where it is.
+        path: PathBuf,
+    },
+    /// All transfers under way, each with whom it is to or from.
+    Transfers {
+        /// By number.
+        transfers: Vec<(TransferFigures, String)>,
+    },
     /// Something was refused or failed; the node goes on.
     Error(Trouble),
     /// The node's connection to the world is over. The last event.
@@ -228,6 +270,48 @@ pub enum SentState {
     Delivered {
         /// How many.
         to: usize,
+    },
+}
+
+/// A transfer and how far it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TransferFigures {
+    /// Its number at this node.
+    pub id: u32,
+    /// What the file is called.
+    pub name: String,
+    /// Whether this node sends it.
+    pub outgoing: bool,
+    /// How much has arrived; of several receivers, at the one that has least.
+    pub bytes: u64,
+    /// Of that, what was there before this run or break: no measure of the rate.
+    pub held: u64,
+    /// How long the file is.
+    pub total: u64,
+}
+
+/// What happened to a transfer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TransferState {
+    /// The other end was asked.
+    Offered,
+    /// It is taken: bytes flow.
+    Accepted,
+    /// It went on after a break.
+    Resumed,
+    /// It waits.
+    Waiting {
+        /// For what.
+        reason: String,
+    },
+    /// All of it has arrived; it is being verified.
+    Verifying,
+    /// The receiver verified it and has it on disk.
+    Done,
+    /// Nothing comes of it with this other end.
+    Failed {
+        /// Why.
+        reason: Trouble,
     },
 }
 

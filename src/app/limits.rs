@@ -92,6 +92,9 @@ pub const OUTBOX_FRAMES: usize = 1_024;
 /// Bytes that wait for one link.
 pub const OUTBOX_BYTES: usize = 1 << 20;
 
+/// Bytes of files that wait for one link, beside the others.
+pub const OUTBOX_BULK_BYTES: usize = 8 << 20;
+
 /// How long a server waits for another name after it refused one.
 pub const NAME_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -134,6 +137,42 @@ pub const GAP_PATIENCE: Duration = Duration::from_secs(30);
 
 /// How long a restarted server waits for the author of records that only others remember.
 pub const HEARSAY_PATIENCE: Duration = Duration::from_secs(30);
+
+/// Files that a node sends at a time, and as many that it receives; of those more may wait.
+pub const MAX_TRANSFERS: usize = 8;
+
+/// Files offered to a node that it has neither received nor rejected.
+pub const MAX_OFFERS: usize = 64;
+
+/// Of them, those of one sender.
+pub const MAX_OFFERS_PER_NODE: usize = 16;
+
+/// Transfers that a server passes on.
+pub const MAX_RELAYS: usize = 4_096;
+
+/// Bytes of files that one receiver lets be under way to it: twice what 100 Mbit/s and 100 ms hold.
+pub const CREDIT_BYTES: u64 = 2 << 20;
+
+/// The least that one of several transfers gets of that, more than twice [`CREDIT_STEP`].
+pub const LEAST_CREDIT: u64 = 512 << 10;
+
+/// How much more credit is worth a frame.
+pub const CREDIT_STEP: u64 = 128 << 10;
+
+/// Bytes of one file that are under way to receivers that keep up, however many they are.
+pub const SEND_WINDOW: u64 = 4 << 20;
+
+/// Parts of one file that are being read ahead.
+pub const READ_AHEAD: usize = 4;
+
+/// How long those of several receivers who keep up wait for one who does not.
+pub const STRAGGLER_PATIENCE: Duration = Duration::from_millis(250);
+
+/// How long a receiver waits for the next part before it asks again.
+pub const CHUNK_PATIENCE: Duration = Duration::from_secs(60);
+
+/// Between two tellings of how far a transfer is.
+pub const PROGRESS_PERIOD: Duration = Duration::from_millis(500);
 
 /// What can be set from the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

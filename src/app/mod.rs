@@ -18,16 +18,24 @@ pub mod room;
 pub mod suggest;
 mod term;
 mod topology;
+mod transfer;
 mod trouble;
 pub mod typed;
 
 pub use backoff::Backoff;
 pub use client::{Client, ClientConfig};
 pub use command::Command;
-pub use event::{Change, Event, LinkFigures, LinkState, PathFigures, Place, Said, SentState, Trouble};
+pub use event::{
+    Change, Event, LinkFigures, LinkState, PathFigures, Place, Said, SentState, TransferFigures,
+    TransferState, Trouble,
+};
 pub use hub::{Hub, HubConfig};
 pub use mesh::{Mesh, MeshConfig};
 pub use outcome::Outcome;
 pub use term::{BadTerm, MAX_TERM_BYTES, Term};
 pub use topology::{Action, DialError, Input, LinkEnd, LinkId, Now, Restored, Topology};
+pub use transfer::{
+    Acceptance, FileFault, FileJob, FileNews, FileRules, KeptIncoming, KeptOutgoing, KeptTransfer,
+    MAX_FILE_BYTES,
+};
 pub use typed::Typed;

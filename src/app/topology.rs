@@ -11,7 +11,7 @@ use crate::{
     wire::{Addr, ByeReason, Frame, Hello, LogKey, RoomId, Seq},
 };
 
-use super::{Command, Event, Outcome, Trouble};
+use super::{Command, Event, FileJob, FileNews, KeptTransfer, Outcome, Trouble};
 
 /// One link, for its whole life. Never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -123,6 +123,10 @@ pub enum Input {
         /// Oldest first.
         lines: Vec<Stored>,
     },
+    /// Transfers of earlier runs: before `Start`, of a node that has files.
+    Transfers(Vec<KeptTransfer>),
+    /// What came of a `File`.
+    File(FileNews),
     /// A front end asked for something.
     Command(Command),
 }
@@ -213,6 +217,8 @@ pub enum Action {
         /// Of those that came by then, unix milliseconds.
         cut_ms: u64,
     },
+    /// Do something with a file; answered by `File`.
+    File(FileJob),
     /// Tell the front ends.
     Notify(Event),
     /// The life of this node is over.

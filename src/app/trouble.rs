@@ -1,10 +1,10 @@
 //! What people are told when something is refused: one line for what happened, one for what to do.
 
-use crate::wire::{ErrorCode, RoomName};
+use crate::wire::{ErrorCode, MAX_RECEIVERS, RoomName};
 
 use super::{
     Trouble,
-    limits::{MAX_LOOKUPS, MAX_ROOMS_PER_NODE, MAX_TERMS},
+    limits::{MAX_LOOKUPS, MAX_ROOMS_PER_NODE, MAX_TERMS, MAX_TRANSFERS},
 };
 
 /// What a code from the other side means. `detail` is the name or limit it came with.
@@ -44,10 +44,72 @@ pub(super) fn refusal(code: ErrorCode, detail: &str) -> Trouble {
             "update the older one",
         ),
         ErrorCode::WrongRole => Trouble::new("wrong_role", "the other node has another role", detail),
+        ErrorCode::FileRefused
+        | ErrorCode::FileTooLong
+        | ErrorCode::TooManyFiles
+        | ErrorCode::NoSpace
+        | ErrorCode::FileChanged
+        | ErrorCode::FileDamaged
+        | ErrorCode::FileFailed
+        | ErrorCode::Cancelled => file_trouble(code, "a file", detail),
         ErrorCode::BadSeq | ErrorCode::Malformed | ErrorCode::Other => {
             Trouble::new("refused", format!("the other side refused: {detail}"), "")
         }
     }
+}
+
+/// What ended a transfer. `what` is the file, `detail` the limit or the reason it came with.
+pub(super) fn file_trouble(code: ErrorCode, what: &str, detail: &str) -> Trouble {
+    let because = if detail.is_empty() { String::new() } else { format!(": {detail}") };
+    match code {
+        ErrorCode::FileRefused => {
+            Trouble::new("file_refused", format!("{what} was not accepted{because}"), "ask them first")
+        }
+        ErrorCode::FileTooLong => {
+            let message = format!("{what} is over the limit of {detail} bytes");
+            Trouble::new("file_too_long", message, "split it, or ask them to raise --max-file-bytes")
+        }
+        ErrorCode::TooManyFiles => {
+            let message = format!("{what} is one too many: {detail} wait there already");
+            Trouble::new("too_many_files", message, "send it again when some have arrived")
+        }
+        ErrorCode::NoSpace => {
+            Trouble::new("no_space", format!("there is no space for {what}{because}"), "make space first")
+        }
+        ErrorCode::FileChanged => {
+            Trouble::new("file_changed", format!("{what} changed while it was sent"), "send it again")
+        }
+        ErrorCode::FileDamaged => {
+            let message = format!("what arrived of {what} is not what was sent{because}");
+            Trouble::new("file_damaged", message, "send it again")
+        }
+        ErrorCode::Cancelled => Trouble::new("cancelled", format!("{what} was cancelled"), ""),
+        _ => Trouble::new("file_failed", format!("{what} failed{because}"), ""),
+    }
+}
+
+pub(super) fn too_many_files() -> Trouble {
+    let message = format!("{MAX_TRANSFERS} files are being sent already");
+    Trouble::new("too_many_files", message, "wait for one, or /cancel it; /transfers lists them")
+}
+
+pub(super) fn too_many_receivers(count: usize) -> Trouble {
+    let message = format!("{count} people are too many for one file, the limit is {MAX_RECEIVERS}");
+    Trouble::new("too_many_receivers", message, "name some of them: /send FILE NAME,NAME")
+}
+
+pub(super) fn unknown_transfer(id: u32) -> Trouble {
+    Trouble::new("unknown_transfer", format!("there is no file {id}"), "/transfers lists them")
+}
+
+pub(super) fn nobody_to_send_to() -> Trouble {
+    let hint = "wait until somebody comes, or name them: /send FILE NAME";
+    Trouble::new("nobody_here", "there is nobody in the room who could take a file", hint)
+}
+
+pub(super) fn takes_no_files(name: &str) -> Trouble {
+    let hint = "their program is older, or one of a course";
+    Trouble::new("file_refused", format!("{name} cannot take files"), hint)
 }
 
 pub(super) fn identity_twice() -> Trouble {

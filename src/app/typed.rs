@@ -1,11 +1,15 @@
 //! How a typed line becomes a [`Command`]. One table, [`COMMANDS`], is the source of the parser, of
 //! `/help`, of completion and of the manual.
 
+mod quoted;
+
 use std::str::FromStr;
 
 use crate::wire::{BadName, MAX_NICK_BYTES, MAX_ROOM_BYTES, Nick, RoomName};
 
 use super::{BadTerm, Command, MAX_TERM_BYTES, Trouble, suggest};
+
+pub use quoted::{Word, first_word};
 
 /// Lines that `/history` shows when it is not told how many.
 pub const DEFAULT_HISTORY: usize = 20;
@@ -30,6 +34,8 @@ pub enum Argument {
     Room,
     /// People, separated by commas.
     People,
+    /// A file; the word behind it is people.
+    File,
 }
 
 /// One command, as a person may type it.
@@ -52,6 +58,7 @@ enum Wrong {
     Name(BadName),
     Room(BadName),
     Term(BadTerm),
+    Quote(char),
 }
 
 const fn spelling(
@@ -74,6 +81,23 @@ pub const COMMANDS: &[Spelling] = &[
     spelling(&["msg"], "NAME[,NAME...] TEXT", Argument::People, "say a line to these people only", tell),
     spelling(&["name", "nick", "setname"], "NEW", Argument::Free, "take another name", rename),
     spelling(&["history"], "[N]", Argument::Free, "show the last N lines of the room", history),
+    spelling(
+        &["send"],
+        "FILE [NAME[,NAME...]]",
+        Argument::File,
+        "offer a file to people, or to the room",
+        send,
+    ),
+    spelling(&["accept"], "ID", Argument::Free, "take the file offered under this number", |rest| {
+        transfer(rest, Command::Accept)
+    }),
+    spelling(&["reject"], "ID", Argument::Free, "do not take it", |rest| transfer(rest, Command::Reject)),
+    spelling(&["cancel"], "ID", Argument::Free, "stop sending or receiving a file", |rest| {
+        transfer(rest, Command::Cancel)
+    }),
+    spelling(&["transfers"], "", Argument::Free, "list the files under way", |rest| {
+        bare(rest, Command::Transfers)
+    }),
     spelling(&["follow"], "TERM", Argument::People, "get lines with @name or #topic from every room", follow),
     spelling(&["unfollow"], "TERM", Argument::People, "no longer", unfollow),
     spelling(&["following"], "", Argument::Free, "list the terms followed", |rest| {
@@ -145,6 +169,11 @@ impl Wrong {
             Self::Term(bad) => {
                 let hint = format!("@name or #topic, up to {MAX_TERM_BYTES} bytes without spaces");
                 Trouble::new("term_invalid", bad.to_string(), hint)
+            }
+            Self::Quote(quote) => {
+                let hint =
+                    format!("put another {quote} behind the name, or \\ before a {quote} that belongs to it");
+                Trouble::new("usage", format!("a {quote} is not closed; nothing was sent"), hint)
             }
         }
     }
@@ -226,24 +255,51 @@ fn history(rest: &str) -> Result<Typed, Wrong> {
 }
 
 fn tell(rest: &str) -> Result<Typed, Wrong> {
-    let (mut named, mut text) = split_word(rest);
-    let mut to: Vec<String> = Vec::new();
-    loop {
-        for name in named.split(',').filter(|name| !name.is_empty()) {
-            if !to.iter().any(|known| known.eq_ignore_ascii_case(name)) {
-                to.push(name.to_owned());
-            }
-        }
-        // "/msg bob, carol hi" must not tell bob alone "carol hi".
-        if !named.ends_with(',') {
-            break;
-        }
-        (named, text) = split_word(text);
-    }
+    let (to, text) = people(rest);
     if to.is_empty() || text.trim().is_empty() {
         return Err(Wrong::Usage);
     }
     command(Command::Tell { to, text: text.to_owned() })
+}
+
+fn send(rest: &str) -> Result<Typed, Wrong> {
+    let file = first_word(rest);
+    if let Some(quote) = file.open {
+        return Err(Wrong::Quote(quote));
+    }
+    let named = rest.get(file.len..).unwrap_or_default().trim();
+    let (to, behind) = people(named);
+    if file.text.is_empty() || !behind.is_empty() || to.is_empty() != named.is_empty() {
+        return Err(Wrong::Usage);
+    }
+    command(Command::Send { path: file.text.into(), to })
+}
+
+fn transfer(rest: &str, asked: fn(u32) -> Command) -> Result<Typed, Wrong> {
+    let number = rest.strip_prefix('#').unwrap_or(rest);
+    let is_plain = number.bytes().all(|byte| byte.is_ascii_digit());
+    match number.parse() {
+        Ok(id) if is_plain => command(asked(id)),
+        Ok(_) | Err(_) => Err(Wrong::Usage),
+    }
+}
+
+/// The people named at the start, each once, and what stands behind them.
+fn people(rest: &str) -> (Vec<String>, &str) {
+    let (mut named, mut behind) = split_word(rest);
+    let mut people: Vec<String> = Vec::new();
+    loop {
+        for name in named.split(',').filter(|name| !name.is_empty()) {
+            if !people.iter().any(|known| known.eq_ignore_ascii_case(name)) {
+                people.push(name.to_owned());
+            }
+        }
+        // "/msg bob, carol hi" must not tell bob alone "carol hi".
+        if !named.ends_with(',') {
+            return (people, behind);
+        }
+        (named, behind) = split_word(behind);
+    }
 }
 
 fn room(rest: &str) -> Result<RoomName, Wrong> {

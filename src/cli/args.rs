@@ -156,6 +156,19 @@ pub(super) struct Options {
     #[arg(long, value_name = "N", env = "SAYAGAIN_RETAIN_DAYS")]
     pub(super) retain_days: Option<u64>,
 
+    /// Client, peer: whose files are taken without asking: ask (nobody's), all, or names with a comma between
+    /// them [default: ask]
+    #[arg(long, value_name = "ask|all|NAME,...", env = "SAYAGAIN_ACCEPT_FILES")]
+    pub(super) accept_files: Option<String>,
+
+    /// Client, peer: bytes of the longest file that is taken [default: 1073741824]
+    #[arg(long, value_name = "N", env = "SAYAGAIN_MAX_FILE_BYTES")]
+    pub(super) max_file_bytes: Option<u64>,
+
+    /// Client, peer: where files go [default: downloads in the data directory]
+    #[arg(long, value_name = "DIR", env = "SAYAGAIN_DOWNLOADS")]
+    pub(super) downloads: Option<PathBuf>,
+
     /// Server, peer: links at the same time [default: 1000]
     #[arg(long, value_name = "N", env = "SAYAGAIN_MAX_CLIENTS")]
     pub(super) max_clients: Option<u64>,
@@ -301,6 +314,9 @@ pub(super) const OF_ROLES: &[(&str, &[RoleName])] = &[
     ("peers", &[Peer]),
     ("name", &[Client, Peer]),
     ("room", &[Client, Peer]),
+    ("accept-files", &[Client, Peer]),
+    ("max-file-bytes", &[Client, Peer]),
+    ("downloads", &[Client, Peer]),
     ("max-clients", &[Server, Peer]),
     ("max-message-bytes", &[Server, Peer]),
     ("max-rooms", &[Server, Peer]),
@@ -326,6 +342,9 @@ impl Options {
             retain_records: self.retain_records.or(other.retain_records),
             retain_bytes: self.retain_bytes.or(other.retain_bytes),
             retain_days: self.retain_days.or(other.retain_days),
+            accept_files: self.accept_files.or(other.accept_files),
+            max_file_bytes: self.max_file_bytes.or(other.max_file_bytes),
+            downloads: self.downloads.or(other.downloads),
             max_clients: self.max_clients.or(other.max_clients),
             max_message_bytes: self.max_message_bytes.or(other.max_message_bytes),
             max_rooms: self.max_rooms.or(other.max_rooms),

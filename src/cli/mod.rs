@@ -6,6 +6,7 @@ mod carriers;
 mod config;
 mod course;
 mod demo;
+mod files;
 mod impair;
 mod keep;
 mod log;
@@ -34,7 +35,9 @@ use crate::ui::{Printed, Streams, is_terminal};
 
 pub use address::Remote;
 pub use course::{CourseSettings, DoorSettings};
-pub use settings::{ClientSettings, History, Keep, PeerSettings, Person, Role, ServerSettings, Settings};
+pub use settings::{
+    ClientSettings, Files, History, Keep, PeerSettings, Person, Role, ServerSettings, Settings,
+};
 
 use args::{Beside, Cli};
 use resolve::Surroundings;

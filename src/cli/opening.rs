@@ -2,7 +2,7 @@
 
 use crate::transport::impair::Impairment;
 
-use super::{Role, ServerSettings, Settings};
+use super::{ClientSettings, PeerSettings, Role, ServerSettings, Settings, files};
 
 /// What to say on stderr before the node starts.
 pub(super) fn lines(called: &str, settings: &Settings) -> Vec<String> {
@@ -27,6 +27,12 @@ pub(super) fn lines(called: &str, settings: &Settings) -> Vec<String> {
             lines.push(format!("sayagain {version}  peer  waits for others; they name it with --peers"));
         }
         Role::Client(_) | Role::Peer(_) | Role::Course(_) => {}
+    }
+    match &settings.role {
+        Role::Client(ClientSettings { person, .. }) | Role::Peer(PeerSettings { person, .. }) => {
+            lines.extend(files::warning(&person.files));
+        }
+        Role::Server(_) | Role::Course(_) => {}
     }
     if settings.insecure {
         lines.push("plaintext: anybody on the way can read and change what is said (--insecure)".to_owned());
@@ -86,6 +92,15 @@ mod tests {
         for role in [RoleName::Server, RoleName::Client, RoleName::Peer] {
             assert!(said(role, &impair).contains("--impair, with seed=77"), "{role:?}");
         }
+    }
+
+    #[test]
+    fn is_it_said_at_start_that_files_are_taken_without_asking() {
+        let of_alice = Options { accept_files: Some("alice".to_owned()), ..Options::default() };
+        for role in [RoleName::Client, RoleName::Peer] {
+            assert!(said(role, &of_alice).contains("files of alice are taken without asking"), "{role:?}");
+        }
+        assert!(!said(RoleName::Server, &of_alice).contains("files of alice"));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use super::{
     ClientSettings, History, PeerSettings, Person, Remote, Role, ServerSettings, Settings,
     address::{self, DEFAULT_PORT},
     args::{OF_ROLES, Options, OwnArguments, RoleName, When},
-    carriers, course, impair, keep,
+    carriers, course, files, impair, keep,
     stop::{Status, Stop},
 };
 
@@ -193,6 +193,7 @@ fn person(options: &Options, around: &Surroundings) -> Result<Person, Stop> {
         name_given: options.name.is_some(),
         rooms: rooms(options.room.as_deref().unwrap_or_default())?,
         linger: Duration::from_secs(seconds),
+        files: files::of(options)?,
     })
 }
 

@@ -1,9 +1,13 @@
 //! What the options come to: checked, complete, and apart by role.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use crate::{
-    app::limits::Limits,
+    app::{FileRules, limits::Limits},
     store::Retention,
     transport::impair::Impairment,
     ui::{AtEnd, Face},
@@ -107,6 +111,24 @@ pub struct Person {
     pub rooms: Vec<RoomName>,
     /// How long the end of input waits for delivery.
     pub linger: Duration,
+    /// What is done with files that others offer.
+    pub files: Files,
+}
+
+/// What is done with files that others offer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Files {
+    /// Which are taken.
+    pub rules: FileRules,
+    /// Where they go; `None`: into the data directory.
+    pub downloads: Option<PathBuf>,
+}
+
+impl Files {
+    /// Where they go at a node with this data directory.
+    pub fn directory(&self, data_dir: &Path) -> PathBuf {
+        self.downloads.clone().unwrap_or_else(|| data_dir.join("downloads"))
+    }
 }
 
 /// What is kept for those who come later.

@@ -1,10 +1,10 @@
 //! From settings to a running node, and to its end.
 
-use std::{io, net::SocketAddr};
+use std::{io, net::SocketAddr, path::Path};
 
 use crate::{
     app::{Outcome, Trouble, limits::HISTORY_ON_JOIN},
-    node::{Identity, IdentityError, Node, NodeHandle, StartError, random_seed},
+    node::{FilePlace, Identity, IdentityError, Node, NodeHandle, StartError, random_seed},
     ui::{self, Console, ConsoleOptions, Shown},
     wire::{Addr, Scheme},
 };
@@ -75,13 +75,13 @@ fn node(settings: &Settings, identity: Identity) -> Node {
             let preferred = client.transports.iter().take(1);
             let node = Node::client_at(preferred.flat_map(|scheme| addrs().map(|at| Addr::new(*scheme, at))));
             let node = node.fall_back(client.transports.get(1).copied()).reconnect(client.reconnect);
-            person(node, &client.person)
+            person(node, &client.person, &settings.data_dir)
         }
         Role::Peer(peer) => {
             let addrs = || peer.peers.iter().flat_map(|remote| remote.addrs.iter().copied());
             let peers = peer.transports.iter().flat_map(|scheme| addrs().map(|at| Addr::new(*scheme, at)));
             let node = listening(Node::peer(peers), peer.listen, &peer.transports);
-            person(node.limits(peer.limits).history(lines(&peer.keep)), &peer.person)
+            person(node.limits(peer.limits).history(lines(&peer.keep)), &peer.person, &settings.data_dir)
         }
     };
     node.identity(identity).insecure(settings.insecure).impaired(settings.impairment.clone())
@@ -91,9 +91,12 @@ fn listening(node: Node, at: SocketAddr, transports: &[Scheme]) -> Node {
     transports.iter().fold(node, |node, scheme| node.listen(Addr::new(*scheme, at)))
 }
 
-fn person(node: Node, person: &Person) -> Node {
+fn person(node: Node, person: &Person, data_dir: &Path) -> Node {
     let nick = person.nick.clone();
     let node = if person.name_given { node.insist_on_name(nick) } else { node.suggest_name(nick) };
+    let place =
+        FilePlace { transfers: data_dir.join("transfers"), downloads: person.files.directory(data_dir) };
+    let node = node.files(place, person.files.rules.clone());
     node.rooms(person.rooms.clone()).linger(person.linger)
 }
 
@@ -155,6 +158,9 @@ fn start_trouble(error: &StartError) -> Trouble {
         }
         StartError::Name(_) => Trouble::new("name_invalid", message, "give another one with --name"),
         StartError::Store(error) => store_trouble(error),
+        StartError::Files(_) => {
+            Trouble::new("files", message, "choose another directory with --data-dir DIR")
+        }
     }
 }
 

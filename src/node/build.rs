@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
     app::{
-        Client, ClientConfig, Event, Hub, HubConfig, Mesh, MeshConfig, Restored, Topology,
+        Client, ClientConfig, Event, FileRules, Hub, HubConfig, Mesh, MeshConfig, Restored, Topology,
         limits::{HISTORY_ON_JOIN, Limits},
     },
     store::StoreError,
@@ -24,6 +24,7 @@ use super::{
     COMMAND_QUEUE, EVENT_QUEUE, Ended, Events, Identity, IdentityError, NodeHandle,
     dial::Dialer,
     driver::{Parts, run},
+    files::{self, FilePlace, FilePlaceError},
     history::{Store, restore},
     listen::{Bound, bind},
     random_seed,
@@ -55,6 +56,9 @@ pub enum StartError {
     /// What is kept cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Files cannot be kept where they were to be.
+    #[error(transparent)]
+    Files(#[from] FilePlaceError),
 }
 
 #[derive(Clone, Debug)]
@@ -92,6 +96,8 @@ pub struct Node {
     indoors: bool,
     announced: Vec<Event>,
     store: Option<Store>,
+    file_place: Option<FilePlace>,
+    file_rules: FileRules,
 }
 
 impl Node {
@@ -134,6 +140,8 @@ impl Node {
             indoors: false,
             announced: Vec::new(),
             store: None,
+            file_place: None,
+            file_rules: FileRules::default(),
         }
     }
 
@@ -244,6 +252,14 @@ impl Node {
         self
     }
 
+    /// Sends files, and takes those that `rules` let in. A node without a place for them does neither.
+    #[must_use]
+    pub fn files(mut self, place: FilePlace, rules: FileRules) -> Self {
+        self.file_place = Some(place);
+        self.file_rules = rules;
+        self
+    }
+
     /// Whether a client also redials a server that cannot be reached at first or that shut down.
     #[must_use]
     pub const fn reconnect(mut self, reconnect: bool) -> Self {
@@ -295,6 +311,10 @@ impl Node {
             Some(store) => Some(begin(store).await?),
             None => None,
         };
+        let files = match self.file_place.take() {
+            Some(place) => Some(files::begin(place).await?),
+            None => None,
+        };
         let (indoors, announced) = (self.indoors, std::mem::take(&mut self.announced));
         let topology = self.topology(&identity, bound.iter().map(Bound::addr).collect())?;
         let (commands, command_queue) = mpsc::channel(COMMAND_QUEUE);
@@ -311,6 +331,7 @@ impl Node {
             events,
             outcome,
             store,
+            files,
         };
         // The identity lives as long as the node: with it the lock on its directory.
         tokio::spawn(async move {
@@ -387,6 +408,7 @@ impl Node {
                 reconnect: self.reconnect,
                 linger: self.linger,
                 history: self.history,
+                files: self.file_rules.clone(),
                 seed,
             })),
             Role::Peer { peers } => Box::new(Mesh::new(MeshConfig {
@@ -398,6 +420,7 @@ impl Node {
                 rooms: self.rooms,
                 max_message_bytes: self.limits.max_message_bytes,
                 history: self.history,
+                files: self.file_rules.clone(),
                 linger: self.linger,
                 seed,
             })),

@@ -20,7 +20,10 @@ use tokio::{
 use tracing::{debug, error};
 
 use crate::{
-    app::{Action, Command, DialError, Event, Input, LinkEnd, LinkId, Outcome, Restored, Topology, Trouble},
+    app::{
+        Action, Command, DialError, Event, FileNews, Input, LinkEnd, LinkId, Outcome, Restored, Topology,
+        Trouble,
+    },
     transport::{Class, Listener},
     wire::{Addr, ByeReason, Frame, Hello, encode},
 };
@@ -30,6 +33,7 @@ use super::{
     clock::Clock,
     dial::{Dialer, accept_all},
     figures::figures,
+    files::{self, FILE_NEWS_QUEUE, Files},
     history::{History, KEPT_QUEUE, Kept, Store},
     lanes::lane_of,
     outbox::Pushed,
@@ -66,6 +70,8 @@ pub(super) struct Parts {
     pub(super) outcome: oneshot::Sender<Outcome>,
     /// What is kept, and what was.
     pub(super) store: Option<(Store, Restored)>,
+    /// Where files are, and which were on their way.
+    pub(super) files: Option<files::Begun>,
 }
 
 #[derive(Debug)]
@@ -86,13 +92,26 @@ pub(super) struct Driver {
     stop_by: Option<Instant>,
     finished: Option<Outcome>,
     history: Option<History>,
+    files: Option<Files>,
+    /// What could be said of files at once.
+    answered: VecDeque<FileNews>,
+}
+
+/// What happens comes in here.
+struct Queues {
+    inbox: mpsc::Receiver<Post>,
+    commands: mpsc::Receiver<Command>,
+    stop: watch::Receiver<bool>,
+    kept: mpsc::Receiver<Kept>,
+    news: mpsc::Receiver<FileNews>,
 }
 
 /// Runs a node to its end.
 pub(super) async fn run(parts: Parts) {
-    let (posts, mut inbox) = mpsc::channel(POST_QUEUE);
-    let Parts { topology, dialer, listeners, opened, mut commands, mut stop, events, outcome, store } = parts;
-    let (kept_sender, mut kept) = mpsc::channel(KEPT_QUEUE);
+    let (posts, inbox) = mpsc::channel(POST_QUEUE);
+    let Parts { topology, dialer, listeners, opened, commands, stop, events, outcome, store, files } = parts;
+    let (kept_sender, kept) = mpsc::channel(KEPT_QUEUE);
+    let (news_sender, news) = mpsc::channel(FILE_NEWS_QUEUE);
     let (hello, _) = watch::channel(hello_bytes(&*topology));
     let mut driver = Driver {
         topology,
@@ -110,6 +129,8 @@ pub(super) async fn run(parts: Parts) {
         stop_by: None,
         finished: None,
         history: None,
+        files: None,
+        answered: VecDeque::new(),
     };
     opened.into_iter().for_each(|event| driver.notify(event));
     driver.listen(listeners);
@@ -117,12 +138,23 @@ pub(super) async fn run(parts: Parts) {
         driver.history = Some(History::start(store, &kept_sender));
         driver.input(Input::Restore(restored));
     }
+    if let Some(mut begun) = files {
+        let transfers = std::mem::take(&mut begun.kept);
+        driver.files = Some(Files::start(begun, news_sender));
+        driver.input(Input::Transfers(transfers));
+    }
     driver.input(Input::Start);
-    driver.turn(&mut inbox, &mut commands, &mut stop, &mut kept).await;
+    let mut queues = Queues { inbox, commands, stop, kept, news };
+    driver.turn(&mut queues).await;
     // Nobody takes the store's answers any more, and it must not wait for that.
-    drop(kept);
-    driver.last_words(&mut inbox).await;
+    drop(queues.kept);
+    driver.last_news(&mut queues.news).await;
+    drop(queues.news);
+    driver.last_words(&mut queues.inbox).await;
     driver.settle().await;
+    if let Some(files) = driver.files.take() {
+        files.finish().await;
+    }
     if let Some(history) = driver.history.take() {
         history.finish().await;
     }
@@ -130,13 +162,8 @@ pub(super) async fn run(parts: Parts) {
 }
 
 impl Driver {
-    async fn turn(
-        &mut self,
-        inbox: &mut mpsc::Receiver<Post>,
-        commands: &mut mpsc::Receiver<Command>,
-        stop: &mut watch::Receiver<bool>,
-        kept: &mut mpsc::Receiver<Kept>,
-    ) {
+    async fn turn(&mut self, queues: &mut Queues) {
+        let Queues { inbox, commands, stop, kept, news } = queues;
         let mut batch = Vec::with_capacity(POSTS_PER_TURN);
         let mut timer = std::pin::pin!(tokio::time::sleep(Duration::ZERO));
         let events = self.events.clone();
@@ -171,7 +198,12 @@ impl Driver {
                     for post in batch.drain(..) {
                         self.post(post);
                     }
+                    // Else files would stand still while there is always something new.
+                    if let Ok(news) = news.try_recv() {
+                        self.input(Input::File(news));
+                    }
                 }
+                Some(news) = news.recv(), if free => self.input(Input::File(news)),
             }
         }
     }
@@ -183,6 +215,16 @@ impl Driver {
             self.stop_by.get_or_insert_with(|| Instant::now() + STOP_TIMEOUT);
         }
         late || (self.finished.is_some() && self.links.is_empty())
+    }
+
+    /// A file that is just being given its name is to be remembered as saved.
+    async fn last_news(&mut self, news: &mut mpsc::Receiver<FileNews>) {
+        let Some(files) = &mut self.files else { return };
+        files.halt();
+        let by = Instant::now() + STOP_TIMEOUT;
+        while let Ok(Some(news)) = tokio::time::timeout_at(by, news.recv()).await {
+            self.input(Input::File(news));
+        }
     }
 
     /// Front ends get what is left; nobody waits long for one that has stopped reading.
@@ -296,6 +338,8 @@ impl Driver {
                 self.topology.handle_input(Input::LinkFull { link, refused }, now);
             } else if let Some(link) = self.roomy.pop() {
                 self.topology.handle_input(Input::LinkRoom { link }, now);
+            } else if let Some(news) = self.answered.pop_front() {
+                self.topology.handle_input(Input::File(news), now);
             } else {
                 return;
             }
@@ -306,6 +350,13 @@ impl Driver {
         match action {
             Action::Send { to, frame } => self.send(&to, &frame),
             Action::Notify(event) => self.notify(event),
+            Action::File(job) => {
+                let answer = match &mut self.files {
+                    Some(files) => files.perform(job),
+                    None => files::refuse(&job),
+                };
+                self.answered.extend(answer);
+            }
             Action::Keep(entry) => {
                 if let Some(history) = &self.history {
                     history.keep(entry);
@@ -380,3 +431,6 @@ impl Driver {
 fn hello_bytes(topology: &dyn Topology) -> Bytes {
     encode(&Frame::Hello(topology.hello())).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

@@ -155,7 +155,8 @@ fn next_epoch(dir: &Path) -> io::Result<Epoch> {
     Ok(epoch)
 }
 
-fn write_whole(dir: &Path, name: &str, text: &str) -> io::Result<()> {
+/// A whole file for its owner alone, or what was there before: on disk when this returns.
+pub(super) fn write_whole(dir: &Path, name: &str, text: &str) -> io::Result<()> {
     let temporary = dir.join(format!("{name}.new"));
     let _ = fs::remove_file(&temporary);
     let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&temporary)?;

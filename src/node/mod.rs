@@ -6,6 +6,7 @@ mod clock;
 mod dial;
 mod driver;
 mod figures;
+mod files;
 mod history;
 mod identity;
 mod lanes;
@@ -22,6 +23,10 @@ use crate::app::{Command, Event, Outcome};
 pub use build::{Node, StartError};
 pub use dial::{MAX_GREETING, dial_error};
 pub use driver::STOP_TIMEOUT;
+pub use files::{
+    FILE_NEWS_QUEUE, FilePlace, FilePlaceError, JOBS_PER_TRANSFER, MAX_FILE_THREADS, MAX_KEPT_TRANSFERS,
+    MAX_SAFE_NAME_BYTES, MAX_SAME_NAMES, MIN_FREE_BYTES, PART_PATIENCE,
+};
 pub use history::{KEPT_QUEUE, MAX_UNSTORED_BYTES, Store};
 pub use identity::{Identity, IdentityError, random_seed};
 pub use outbox::OUTBOX_CONTROL_FRAMES;

@@ -25,7 +25,7 @@ use crate::{
 use super::{
     driver::Post,
     lanes::lane_of,
-    outbox::{Next, Outbox, Pushed},
+    outbox::{Line, Next, Outbox, Pushed},
 };
 
 /// How long the other side may take to say hello.
@@ -52,7 +52,8 @@ pub(super) struct LinkHandle {
 impl LinkHandle {
     /// Hands a frame to the transport if nothing waits before it, else puts it in line. Never waits.
     pub(super) fn send(&self, lane: Lane, frame: &Bytes) -> Pushed {
-        if self.outbox.is_idle() && self.tx.try_send(lane, frame).is_ok_and(|taken| taken) {
+        if self.outbox.is_idle(Line::of(lane.class)) && self.tx.try_send(lane, frame).is_ok_and(|taken| taken)
+        {
             return Pushed::Taken;
         }
         self.outbox.push(lane, frame.clone())
@@ -151,21 +152,61 @@ async fn carry(id: LinkId, handle: &LinkHandle, rx: Box<dyn LinkRx>, posts: &mps
 }
 
 async fn write(id: LinkId, handle: &LinkHandle, posts: &mpsc::Sender<Post>) -> LinkEnd {
+    // Files wait for the transport beside the rest, and are let go of where that says to close.
+    let said = tokio::select! { biased;
+        said = write_prompt(id, handle, posts) => said,
+        end = write_bulk(id, handle, posts) => Err(end),
+    };
+    match said {
+        Ok((reason, detail)) => close(handle, reason, detail).await,
+        Err(end) => end,
+    }
+}
+
+/// Sends all but files until the link is to be closed.
+async fn write_prompt(
+    id: LinkId,
+    handle: &LinkHandle,
+    posts: &mpsc::Sender<Post>,
+) -> Result<(ByeReason, String), LinkEnd> {
     loop {
         match handle.outbox.next().await {
             Next::Frames(frames) => {
                 for (lane, frame) in frames {
-                    if let Err(error) = handle.tx.send(lane, frame).await {
-                        return ended(&error);
-                    }
+                    handle.tx.send(lane, frame).await.map_err(|error| ended(&error))?;
                 }
-                if handle.outbox.sent() && posts.send(Post::Room { link: id }).await.is_err() {
-                    return LinkEnd { clean: false, reason: "the node stopped".into() };
-                }
+                tell_of_room(id, handle, Line::Prompt, posts).await?;
             }
-            Next::Close(reason, detail) => return close(handle, reason, detail).await,
+            Next::Close(reason, detail) => return Ok((reason, detail)),
         }
     }
+}
+
+async fn write_bulk(id: LinkId, handle: &LinkHandle, posts: &mpsc::Sender<Post>) -> LinkEnd {
+    loop {
+        let (lane, part) = handle.outbox.next_bulk().await;
+        match handle.tx.send(lane, part).await {
+            Ok(()) => {}
+            // The other side left, and what it said before may not be read yet.
+            Err(LinkError::Closed(_)) => return std::future::pending().await,
+            Err(error) => return ended(&error),
+        }
+        if let Err(end) = tell_of_room(id, handle, Line::Bulk, posts).await {
+            return end;
+        }
+    }
+}
+
+async fn tell_of_room(
+    id: LinkId,
+    handle: &LinkHandle,
+    line: Line,
+    posts: &mpsc::Sender<Post>,
+) -> Result<(), LinkEnd> {
+    if handle.outbox.sent(line) && posts.send(Post::Room { link: id }).await.is_err() {
+        return Err(LinkEnd { clean: false, reason: "the node stopped".into() });
+    }
+    Ok(())
 }
 
 async fn close(handle: &LinkHandle, reason: ByeReason, detail: String) -> LinkEnd {

@@ -1,7 +1,7 @@
 //! Where a face reads and writes: a terminal with a prompt, or plain streams.
 
 use std::{
-    io::{self, IsTerminal, Read},
+    io::{self, IsTerminal, Read, Write},
     path::PathBuf,
     sync::{Arc, PoisonError},
 };
@@ -12,6 +12,8 @@ use crate::app::Event;
 
 use super::{
     Face, Input, Out, Streams,
+    bars::Bars,
+    progress::Pace,
     prompt::{Opened, Prompt, SharedVocabulary},
     read_lines,
 };
@@ -21,6 +23,8 @@ use super::{
 pub struct Console {
     pub(super) inputs: mpsc::Receiver<Input>,
     pub(super) out: Out,
+    /// How it is told here that transfers go on.
+    pub(super) pace: Pace,
     vocabulary: SharedVocabulary,
     prompt: Option<Prompt>,
 }
@@ -57,7 +61,8 @@ impl Console {
                 Err(error) => tracing::debug!(%error, "this terminal gets no prompt"),
             }
         }
-        Self::plain(io::stdin(), Streams::standard(options.quiet))
+        let bars = if options.quiet || face == Face::Json { None } else { Bars::open() };
+        Self::streaming(io::stdin(), Streams::standard(options.quiet), bars)
     }
 
     /// Plain streams.
@@ -65,16 +70,29 @@ impl Console {
     /// # Errors
     /// When the system gives no threads.
     pub fn plain(source: impl Read + Send + 'static, streams: Streams) -> io::Result<Self> {
+        Self::streaming(source, streams, None)
+    }
+
+    fn streaming(
+        source: impl Read + Send + 'static,
+        streams: Streams,
+        bars: Option<Bars>,
+    ) -> io::Result<Self> {
         let vocabulary = SharedVocabulary::default();
-        Ok(Self { inputs: read_lines(source)?, out: Out::start(streams)?, vocabulary, prompt: None })
+        let pace = if bars.is_some() { Pace::Bars } else { Pace::Tenths };
+        let out = Out::start_with(streams, bars)?;
+        Ok(Self { inputs: read_lines(source)?, out, pace, vocabulary, prompt: None })
     }
 
     fn prompted(opened: Opened, vocabulary: SharedVocabulary, quiet: bool) -> io::Result<Self> {
         let Opened { prompt, inputs, data, talk } = opened;
         // Talk that goes to a file instead of this terminal cannot tear the prompt.
-        let talk = if io::stderr().is_terminal() { talk } else { Box::new(io::stderr()) };
+        let (talk, pace) = match io::stderr().is_terminal() {
+            true => (talk, Pace::Seldom),
+            false => (Box::new(io::stderr()) as Box<dyn Write + Send>, Pace::Tenths),
+        };
         let out = Out::start(Streams { data, talk, quiet })?;
-        Ok(Self { inputs, out, vocabulary, prompt: Some(prompt) })
+        Ok(Self { inputs, out, pace, vocabulary, prompt: Some(prompt) })
     }
 
     pub(super) fn learn(&self, event: &Event) {

@@ -1,5 +1,7 @@
 //! Events as JSON lines: stable keys, one object an event. Keys are only ever added.
 
+mod transfer;
+
 use std::net::SocketAddr;
 
 use serde::Serialize;
@@ -10,6 +12,8 @@ use crate::{
 };
 
 use super::escape::to_json;
+
+use transfer::{Changed, Offer, Progress, Saved, Transfer};
 
 /// The object of an event.
 pub(super) fn render(event: &Event) -> String {
@@ -73,6 +77,13 @@ enum Object<'a> {
     Link(Link<'a>),
     Stats {
         links: Vec<Figures<'a>>,
+    },
+    Offer(Offer<'a>),
+    Transfer(Changed<'a>),
+    Progress(Progress),
+    File(Saved<'a>),
+    Transfers {
+        transfers: Vec<Transfer<'a>>,
     },
     Error {
         code: &'a str,
@@ -211,6 +222,20 @@ impl<'a> From<&'a Event> for Object<'a> {
             }
             Event::Link { peer, transport, state } => Self::Link(link(peer, transport, state)),
             Event::Stats { links } => Self::Stats { links: links.iter().map(Figures::from).collect() },
+            Event::Offered { id, from, room, name, bytes } => {
+                let (transfer, room) = (id.to_string(), room.as_ref());
+                Self::Offer(Offer { transfer, from, room, name, bytes: *bytes })
+            }
+            Event::Transfer { figures, peer, state } => Self::Transfer(Changed::new(figures, peer, state)),
+            Event::Progress(figures) => Self::Progress(figures.into()),
+            Event::File { id, from, name, bytes, path } => {
+                let (transfer, path) = (id.to_string(), path.to_string_lossy());
+                Self::File(Saved { transfer, from, name, bytes: *bytes, path })
+            }
+            Event::Transfers { transfers } => {
+                let transfers = transfers.iter().map(|(figures, peer)| Transfer::new(figures, peer));
+                Self::Transfers { transfers: transfers.collect() }
+            }
             Event::Error(Trouble { code, message, hint }) => Self::Error { code, message, hint },
             Event::Closed { reason } => Self::Closed { reason },
         }

@@ -5,7 +5,11 @@ use crate::{
     wire::{RoomName, Seq},
 };
 
-use super::{Paint, Printed, clean::clean};
+use super::{
+    Paint, Printed,
+    clean::clean,
+    transfer::{self, size},
+};
 
 /// How an event reads; `None` where line mode says nothing (a sender's own line is not echoed).
 pub(super) fn render(event: &Event, paint: Paint) -> Option<Printed> {
@@ -30,7 +34,15 @@ pub(super) fn render(event: &Event, paint: Paint) -> Option<Printed> {
         Event::Stats { links } => data(stats(links, paint)),
         Event::Error(trouble) => Some(Printed::Trouble(trouble.clone())),
         Event::Closed { reason: "server_shutdown" } => data("server shut down".to_owned()),
-        Event::Closed { .. } => None,
+        Event::Offered { id, from, room: _, name, bytes } => {
+            data(transfer::offered(*id, from, name, *bytes, paint))
+        }
+        Event::Transfer { figures, peer, state } => transfer::changed(figures, peer, state, None),
+        Event::File { id: _, from, name, bytes, path } => {
+            data(transfer::saved(from, name, *bytes, path, paint))
+        }
+        Event::Transfers { transfers } => data(transfer::listed(transfers)),
+        Event::Progress(_) | Event::Closed { .. } => None,
     }
 }
 
@@ -126,9 +138,9 @@ fn link_figures(link: &LinkFigures, paint: Paint) -> String {
         paint.name(&link.name),
         link.rtt_us.map_or_else(|| "unknown".to_owned(), milliseconds),
         link.path.as_ref().map_or_else(String::new, path_figures),
-        bytes(link.bytes_sent),
+        size(link.bytes_sent),
         link.messages_sent,
-        bytes(link.bytes_received),
+        size(link.bytes_received),
         link.messages_received,
     )
 }
@@ -142,8 +154,8 @@ fn path_figures(path: &PathFigures) -> String {
         path.spurious,
         path.retransmits,
         path.copies,
-        bytes(path.window),
-        bytes(path.in_flight),
+        size(path.window),
+        size(path.in_flight),
         path.mtu,
     )
 }
@@ -154,23 +166,6 @@ fn milliseconds(us: u64) -> String {
 
 fn seconds(ms: u64) -> String {
     if ms < 1000 { format!("{ms} ms") } else { format!("{} s", ms.div_ceil(1000)) }
-}
-
-fn bytes(count: u64) -> String {
-    const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
-    if count < 1000 {
-        return format!("{count} B");
-    }
-    let mut amount = count as f64;
-    let mut unit = "B";
-    for larger in UNITS {
-        if amount < 999.95 {
-            break;
-        }
-        amount /= 1000.0;
-        unit = larger;
-    }
-    format!("{amount:.1} {unit}")
 }
 
 #[cfg(test)]

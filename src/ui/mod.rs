@@ -1,6 +1,7 @@
 //! The faces of a node: line mode for people and pipes, JSON lines for programs. Each is a thin view
 //! of the same events; what is typed becomes commands.
 
+mod bars;
 mod clean;
 mod console;
 mod escape;
@@ -11,10 +12,14 @@ mod line;
 mod memory;
 mod out;
 mod paint;
+mod paths;
+mod progress;
 mod prompt;
 mod session;
+mod transfer;
 mod vocabulary;
 
+pub use bars::Bar;
 pub use clean::{clean, is_hidden};
 pub use console::{Console, ConsoleOptions, is_terminal};
 pub use input::{Input, MAX_LINE_BYTES, read_lines};

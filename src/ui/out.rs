@@ -17,7 +17,10 @@ use tokio::{
 
 use crate::app::Trouble;
 
-use super::clean::clean;
+use super::{
+    bars::{Bar, Bars},
+    clean::clean,
+};
 
 /// Lines that wait to be written. When it is full, events wait in the node.
 const LINE_QUEUE: usize = 256;
@@ -38,6 +41,10 @@ pub enum Printed {
     Answer(String),
     /// What went wrong: stderr, with `-q` without its hint.
     Trouble(Trouble),
+    /// How far a transfer is: drawn where bars are.
+    Bar(Bar),
+    /// The bar of this transfer is not needed any more.
+    BarEnd(u32),
 }
 
 /// Where lines go.
@@ -67,12 +74,18 @@ impl Out {
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub fn start(mut streams: Streams) -> io::Result<Self> {
+    pub fn start(streams: Streams) -> io::Result<Self> {
+        Self::start_with(streams, None)
+    }
+
+    /// The same with bars below what is written.
+    pub(super) fn start_with(mut streams: Streams, mut bars: Option<Bars>) -> io::Result<Self> {
         let (lines, mut waiting) = mpsc::channel(LINE_QUEUE);
         let (ended, end) = oneshot::channel();
         thread::Builder::new().name("out".into()).spawn(move || {
-            let written = iter::from_fn(|| waiting.blocking_recv()).try_for_each(|line| streams.write(&line));
-            drop(waiting);
+            let write = |printed| write(&mut streams, &mut bars, &printed);
+            let written = iter::from_fn(|| waiting.blocking_recv()).try_for_each(write);
+            drop((waiting, bars));
             // Nobody may wait for the end any more.
             let _ = ended.send(written);
         })?;
@@ -123,11 +136,23 @@ impl Streams {
                 return self.data.flush();
             }
             Printed::Talk(_) if self.quiet => {}
+            Printed::Bar(_) | Printed::BarEnd(_) => {}
             Printed::Talk(line) | Printed::Answer(line) => drop(write_line(&mut self.talk, line)),
             Printed::Trouble(trouble) => drop(write_line(&mut self.talk, &told(trouble, self.quiet))),
         }
         Ok(())
     }
+}
+
+/// With bars, everything else goes above them.
+fn write(streams: &mut Streams, bars: &mut Option<Bars>, printed: &Printed) -> io::Result<()> {
+    let Some(bars) = bars else { return streams.write(printed) };
+    match printed {
+        Printed::Bar(bar) => bars.draw(bar),
+        Printed::BarEnd(id) => bars.remove(*id),
+        other => return bars.aside(|| streams.write(other)),
+    }
+    Ok(())
 }
 
 fn told(trouble: &Trouble, quiet: bool) -> String {

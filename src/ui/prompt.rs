@@ -26,6 +26,7 @@ use tokio::{
 use super::{
     Vocabulary,
     input::{INPUT_QUEUE, Input, MAX_LINE_BYTES},
+    paths,
 };
 
 const PROMPT: &str = "> ";
@@ -217,7 +218,10 @@ impl Completer for Completion {
         cursor: usize,
         _: &Context<'_>,
     ) -> rustyline::Result<(usize, Vec<String>)> {
-        Ok(self.0.lock().unwrap_or_else(PoisonError::into_inner).complete(line, cursor))
+        // Without the lock: a disk may be slow, and events are waiting to be learnt from.
+        let file = paths::complete(line, cursor);
+        let other = || self.0.lock().unwrap_or_else(PoisonError::into_inner).complete(line, cursor);
+        Ok(file.unwrap_or_else(other))
     }
 }
 

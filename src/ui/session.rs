@@ -2,12 +2,14 @@
 
 use std::{collections::VecDeque, future, io, pin::Pin};
 
+use tokio::time::{Instant, sleep_until};
+
 use crate::{
     app::{Command, Event, Trouble, Typed, typed},
     node::{Events, NodeHandle, NodeStopped},
 };
 
-use super::{Console, Face, Input, MAX_LINE_BYTES, Printed};
+use super::{Console, Face, Input, MAX_LINE_BYTES, Printed, paths, progress::Progress};
 
 /// What the end of the input means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,11 +46,13 @@ pub async fn run(
         if asking.is_none() {
             asking = session.commands.pop_front().map(|command| ask(&handle, command));
         }
+        let due = session.progress.due();
         tokio::select! { biased;
             event = events.next() => match event {
                 Some(event) => session.show(&event).await,
                 None => break,
             },
+            () = until(due) => session.tell_progress().await,
             () = session.console.out.closed(), if session.read => session.stop_reading(),
             asked = answer(&mut asking) => {
                 asking = None;
@@ -78,11 +82,19 @@ async fn answer(asking: &mut Option<Asking<'_>>) -> Result<(), NodeStopped> {
     }
 }
 
+async fn until(due: Option<Instant>) {
+    match due {
+        Some(due) => sleep_until(due).await,
+        None => future::pending().await,
+    }
+}
+
 struct Session {
     console: Console,
     face: Face,
     at_end: AtEnd,
     commands: VecDeque<Command>,
+    progress: Progress,
     /// Whether input is still taken.
     listening: bool,
     /// Whether stdout can still be written.
@@ -95,6 +107,7 @@ struct Session {
 impl Session {
     fn new(console: Console, face: Face, at_end: AtEnd) -> Self {
         Self {
+            progress: Progress::new(console.pace),
             console,
             face,
             at_end,
@@ -112,7 +125,17 @@ impl Session {
         if let Event::Error(trouble) = event {
             self.shown.trouble = Some(trouble.clone());
         }
-        if let Some(printed) = self.face.render(event) {
+        let of_progress = match self.face {
+            Face::Line(_) => self.progress.hear(event, Instant::now()),
+            Face::Json => None,
+        };
+        for printed in of_progress.unwrap_or_else(|| self.face.render(event).into_iter().collect()) {
+            self.print(printed).await;
+        }
+    }
+
+    async fn tell_progress(&mut self) {
+        for printed in self.progress.tick(Instant::now()) {
             self.print(printed).await;
         }
     }
@@ -150,7 +173,7 @@ impl Session {
         match typed::parse(line) {
             Ok(Typed::Nothing) => {}
             Ok(Typed::Help) => self.print(Printed::Answer(typed::help().join("\n"))).await,
-            Ok(Typed::Command(command)) => self.commands.push_back(command),
+            Ok(Typed::Command(command)) => self.commands.push_back(paths::from_here(command)),
             Err(trouble) => self.show(&Event::Error(trouble)).await,
         }
     }

@@ -30,6 +30,7 @@ impl Vocabulary {
             Event::Rooms { rooms, .. } => self.rooms.extend(rooms.iter().map(ToString::to_string)),
             Event::Left { room } => drop(self.rooms.remove(room.as_str())),
             Event::Message(said) | Event::Private(said) => self.met(&said.from),
+            Event::Offered { from, .. } => self.met(from),
             Event::Presence { name, change, .. } => match change {
                 Change::Join => self.met(name),
                 Change::Leave | Change::Lost { .. } => drop(self.names.remove(name)),
@@ -60,8 +61,12 @@ impl Vocabulary {
         let is_first = !arguments.contains(' ');
         match find(command).map(|spelling| spelling.argument) {
             Some(Argument::Room) if is_first => matching(self.rooms.iter().map(String::as_str), word, "", ""),
+            // The first word behind it is for `paths.rs`.
+            Some(Argument::File) if is_first => Vec::new(),
             Some(Argument::Room | Argument::Free) | None => Vec::new(),
-            Some(Argument::People) => matching(self.names.iter().map(String::as_str), word, "", ""),
+            Some(Argument::People | Argument::File) => {
+                matching(self.names.iter().map(String::as_str), word, "", "")
+            }
         }
     }
 
@@ -113,6 +118,8 @@ mod tests {
         assert_eq!(complete("al"), (0, vec!["alice: ".into()]));
         assert_eq!(complete("ask al"), (4, vec!["alice".into()]));
         assert_eq!(complete("/stats x"), (7, vec![]));
+        assert_eq!(complete("/send notes.txt b"), (16, vec!["Bob".into(), "bert".into()]));
+        assert_eq!(complete("/send al"), (6, vec![]));
     }
 
     #[test]

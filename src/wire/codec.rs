@@ -104,9 +104,9 @@ mod tests {
 
     #[test]
     fn is_the_last_frame_counted() {
-        let room = crate::wire::RoomId::Public("lobby".parse().unwrap());
-        let log = crate::wire::LogKey { room, author: crate::wire::NodeId([0; 32]), epoch: Epoch(1) };
-        let last = encode(&Frame::Unstored { log, from: crate::wire::Seq(1) }).unwrap();
+        let node = crate::wire::NodeId([0; 32]);
+        let transfer = crate::wire::TransferId { sender: node, epoch: Epoch(1), number: 1 };
+        let last = encode(&Frame::Away { transfer, node }).unwrap();
         let (variant, _) = postcard::take_from_bytes::<u32>(&last).unwrap();
         assert_eq!(variant + 1, Frame::COUNT);
     }

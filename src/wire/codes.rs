@@ -31,10 +31,26 @@ pub enum ErrorCode {
     BadSeq,
     /// The frame made no sense.
     Malformed,
+    /// A file is not wanted.
+    FileRefused,
+    /// A file is over the limit.
+    FileTooLong,
+    /// More files at a time than are taken.
+    TooManyFiles,
+    /// No space is left for a file.
+    NoSpace,
+    /// A file changed while it was sent.
+    FileChanged,
+    /// What arrived of a file is not what was sent.
+    FileDamaged,
+    /// A file could not be read or written.
+    FileFailed,
+    /// Somebody stopped a transfer.
+    Cancelled,
 }
 
 impl ErrorCode {
-    const TABLE: [Self; 12] = [
+    const TABLE: [Self; 20] = [
         Self::Other,
         Self::Version,
         Self::WrongRole,
@@ -47,6 +63,14 @@ impl ErrorCode {
         Self::Forbidden,
         Self::BadSeq,
         Self::Malformed,
+        Self::FileRefused,
+        Self::FileTooLong,
+        Self::TooManyFiles,
+        Self::NoSpace,
+        Self::FileChanged,
+        Self::FileDamaged,
+        Self::FileFailed,
+        Self::Cancelled,
     ];
 }
 

@@ -1,9 +1,11 @@
 //! The frames that nodes exchange. Append only: on the wire a variant is its position.
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Addr, ByeReason, Epoch, ErrorCode, LogKey, Nick, NodeId, Pair, PublicKey, Record, RoomId, Seq, Vector,
+    Addr, ByeReason, Epoch, ErrorCode, LogKey, Nick, NodeId, Offer, Pair, PublicKey, Record, RoomId, Seq,
+    TransferId, Vector,
 };
 
 /// The version of this list of frames.
@@ -35,12 +37,15 @@ pub struct Hello {
     pub epoch: Epoch,
     /// Where it can be dialled; of a peer.
     pub listen: Vec<Addr>,
-    /// Features beyond this version, one bit each: [`CAN_STORE`].
+    /// Features beyond this version, one bit each: [`CAN_STORE`], [`CAN_TRANSFER`].
     pub capabilities: u32,
 }
 
 /// Of a server: what it accepts it puts on disk, and says so with [`AckLevel::Stored`].
 pub const CAN_STORE: u32 = 1;
+
+/// Of a client or peer: files may be offered to it; of a server: it passes them on.
+pub const CAN_TRANSFER: u32 = 2;
 
 /// Somebody in a room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -334,11 +339,90 @@ pub enum Frame {
         /// The first seq that is not stored.
         from: Seq,
     },
+    /// I would send you this file. Said again after every break, to those who do not have it yet.
+    Offer(Offer),
+    /// A receiver takes the file, or goes on with it: it has everything below `from`, and what is below
+    /// `upto` may be sent.
+    Credit {
+        /// Which.
+        transfer: TransferId,
+        /// Who has this much of it.
+        receiver: NodeId,
+        /// The first byte it does not have.
+        from: u64,
+        /// The first byte that is not to be sent yet.
+        upto: u64,
+        /// What was sent beyond `from` before is not to be counted on.
+        again: bool,
+    },
+    /// A part of a file, to those who have everything before it.
+    Chunk {
+        /// Of which.
+        transfer: TransferId,
+        /// Where it begins.
+        offset: u64,
+        /// At most [`MAX_CHUNK_BYTES`](super::MAX_CHUNK_BYTES).
+        bytes: Bytes,
+    },
+    /// That was all of it, to those who have all of it.
+    Complete {
+        /// Which.
+        transfer: TransferId,
+        /// BLAKE3 of the whole file.
+        digest: [u8; 32],
+    },
+    /// A receiver has the whole file, verified and on disk.
+    Verified {
+        /// Which.
+        transfer: TransferId,
+        /// Who.
+        receiver: NodeId,
+    },
+    /// Nothing will come of a transfer: its sender says so to all or to one, a receiver for itself.
+    Cancel {
+        /// Which.
+        transfer: TransferId,
+        /// For whom; none for everybody.
+        receiver: Option<NodeId>,
+        /// Why.
+        code: ErrorCode,
+        /// The limit it concerns, or in words.
+        detail: String,
+    },
+    /// Server to a party of a transfer: this other one is not here. It goes on when it is.
+    Away {
+        /// Which.
+        transfer: TransferId,
+        /// Who.
+        node: NodeId,
+    },
 }
 
 impl Frame {
+    /// Whether a party of a transfer may say this about it; true of frames about anything else.
+    pub fn may_be_said_by(&self, node: NodeId) -> bool {
+        match self {
+            Self::Offer(offer) => offer.transfer.sender == node,
+            Self::Chunk { transfer, .. }
+            | Self::Complete { transfer, .. }
+            | Self::Cancel { transfer, receiver: None, .. } => transfer.sender == node,
+            Self::Credit { receiver, .. } | Self::Verified { receiver, .. } => *receiver == node,
+            Self::Cancel { transfer, receiver: Some(receiver), .. } => {
+                transfer.sender == node || *receiver == node
+            }
+            // A server's to say.
+            Self::Away { .. } => false,
+            _ => true,
+        }
+    }
+
+    /// Whether it is a part of a file, or its end.
+    pub const fn is_of_file(&self) -> bool {
+        matches!(self, Self::Chunk { .. } | Self::Complete { .. })
+    }
+
     /// Variants of this version: a larger number on the wire is a frame of a newer one.
-    pub const COUNT: u32 = 31;
+    pub const COUNT: u32 = 38;
 
     /// The variant of [`Frame::Hello`].
     pub const HELLO: u32 = 0;

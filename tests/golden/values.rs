@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use sayagain::wire::{
     Addr, Epoch, Hello, Kind, LogKey, Nick, NodeId, Pair, PastLine, PublicKey, Record, Role, RoomId, Scheme,
-    Seq, SigningKey, VERSION, Vector,
+    Seq, SigningKey, TransferId, VERSION, Vector,
 };
 
 /// The bytes of Alice.
@@ -41,6 +41,10 @@ pub(crate) fn pair() -> Pair {
 
 pub(crate) fn log() -> LogKey {
     LogKey { room: lobby(), author: alice(), epoch: Epoch(7) }
+}
+
+pub(crate) fn transfer() -> TransferId {
+    TransferId { sender: alice(), epoch: Epoch(7), number: 2 }
 }
 
 pub(crate) fn vector() -> Vector {

@@ -9,13 +9,17 @@ use std::{
 
 use rand::{RngExt as _, SeedableRng as _, rngs::ChaCha12Rng};
 use sayagain::{
-    app::{Client, ClientConfig, Command, Hub, HubConfig, Mesh, MeshConfig, Topology, limits::Limits},
+    app::{
+        Acceptance, Client, ClientConfig, Command, FileRules, Hub, HubConfig, Mesh, MeshConfig, Topology,
+        limits::Limits,
+    },
     wire::{Addr, Epoch, NodeId, Scheme, SigningKey},
 };
 
 use super::{
     disk::Disk,
     oracle::{self, Ear},
+    shelf::{self, Shelf},
     world::{NodeIndex, World},
 };
 
@@ -29,6 +33,9 @@ pub(crate) enum Shape {
     /// Everybody has a store, and may crash.
     StoredStar,
     StoredMesh,
+    /// Everybody has files to send, and may crash.
+    FileStar,
+    FileMesh,
 }
 
 /// How long there is trouble.
@@ -68,6 +75,9 @@ impl Scenario {
         if matches!(shape, Shape::StoredStar | Shape::StoredMesh) {
             world.disks = (0..nodes).map(|index| (index, Disk::new())).collect();
         }
+        if matches!(shape, Shape::FileStar | Shape::FileMesh) {
+            world.shelves = (0..nodes).map(|index| (index, Shelf::default())).collect();
+        }
         let (said, born, ids) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
         Self { shape, nodes, world, said, born, ids, epoch: 1_000 }
     }
@@ -91,6 +101,7 @@ impl Scenario {
             Shape::Star { .. } | Shape::Mesh => self.reckon()?,
             Shape::StoredStar => self.reckon_stored(Some(0))?,
             Shape::StoredMesh => self.reckon_stored(None)?,
+            Shape::FileStar | Shape::FileMesh => self.reckon_files()?,
         }
         Ok(trace)
     }
@@ -98,6 +109,7 @@ impl Scenario {
     fn something_happens(&mut self) {
         let index = self.world.rng.random_range(0..self.nodes);
         match self.world.rng.random_range(0..100) {
+            0..5 if !self.world.shelves.is_empty() => self.send(index),
             0..80 => self.say(index),
             80..83 if !self.world.disks.is_empty() => {
                 let is_full = self.world.rng.random_bool(0.3);
@@ -120,12 +132,12 @@ impl Scenario {
     fn may_crash(&self, index: NodeIndex) -> bool {
         match self.shape {
             Shape::Star { hub_crashes } => (index == 0) == hub_crashes,
-            Shape::Mesh | Shape::StoredStar | Shape::StoredMesh => true,
+            Shape::Mesh | Shape::StoredStar | Shape::StoredMesh | Shape::FileStar | Shape::FileMesh => true,
         }
     }
 
     fn is_hub(&self, index: NodeIndex) -> bool {
-        matches!(self.shape, Shape::Star { .. } | Shape::StoredStar) && index == 0
+        matches!(self.shape, Shape::Star { .. } | Shape::StoredStar | Shape::FileStar) && index == 0
     }
 
     fn say(&mut self, index: NodeIndex) {
@@ -136,6 +148,17 @@ impl Scenario {
         let text = format!("line {} of {index}", self.said.len());
         self.said.push(Said { text: text.clone(), author: index, run, at: self.world.now });
         self.world.command(index, Command::Say(text));
+    }
+
+    /// Sends a file to somebody or to all who are there.
+    fn send(&mut self, index: NodeIndex) {
+        let len = [0, 1, 61_440, 61_441, 300_000, 900_000][self.world.rng.random_range(0..6)];
+        let path = shelf::path(self.world.rng.random_range(0..1_000), len);
+        let other = self.world.rng.random_range(0..self.nodes);
+        let to = if other == index || self.is_hub(other) { Vec::new() } else { vec![format!("n{other}")] };
+        if !self.is_hub(index) {
+            self.world.command(index, Command::Send { path, to });
+        }
     }
 
     fn pass(&mut self, pause: Duration) {
@@ -157,11 +180,11 @@ impl Scenario {
         let rooms = vec!["lobby".parse().unwrap()];
         let key = key(index);
         match self.shape {
-            Shape::Star { .. } | Shape::StoredStar if index == 0 => {
+            _ if self.is_hub(index) => {
                 let (key, limits) = (key.public(), Limits::default());
                 Box::new(Hub::new(HubConfig { key, nick, epoch, limits, history: true }))
             }
-            Shape::Star { .. } | Shape::StoredStar => Box::new(Client::new(ClientConfig {
+            Shape::Star { .. } | Shape::StoredStar | Shape::FileStar => Box::new(Client::new(ClientConfig {
                 key: key.public(),
                 nick,
                 nick_given: true,
@@ -171,9 +194,10 @@ impl Scenario {
                 reconnect: true,
                 linger: Duration::from_secs(60),
                 history: 50,
+                files: FileRules { accept: Acceptance::All, ..FileRules::default() },
                 seed,
             })),
-            Shape::Mesh | Shape::StoredMesh => Box::new(Mesh::new(MeshConfig {
+            Shape::Mesh | Shape::StoredMesh | Shape::FileMesh => Box::new(Mesh::new(MeshConfig {
                 key: Arc::new(key),
                 nick,
                 epoch,
@@ -183,6 +207,7 @@ impl Scenario {
                 rooms,
                 max_message_bytes: 16_384,
                 history: 50,
+                files: FileRules { accept: Acceptance::All, ..FileRules::default() },
                 linger: Duration::from_secs(60),
                 seed,
             })),
@@ -257,6 +282,26 @@ impl Scenario {
                 let is_due = hub.map_or_else(|| is_there(&said.author), |hub| is_there(&hub));
                 if is_due && !heard.contains(&said.text) {
                     return Err(format!("{index} never heard {:?}, said at {:?}", said.text, said.at));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Everybody for whom a file was remembered has it once, and nobody sends any more.
+    fn reckon_files(self) -> Result<(), String> {
+        for (index, shelf) in &self.world.shelves {
+            if !shelf.sends_nothing() {
+                return Err(format!("{index} still sends"));
+            }
+            for (transfer, receivers) in &shelf.promised {
+                for receiver in receivers {
+                    let to = (0..self.nodes).find(|&index| key(index).node() == *receiver).unwrap();
+                    let saved = &self.world.shelves[&to].saved;
+                    let times = saved.iter().filter(|saved| *saved == transfer).count();
+                    if times != 1 {
+                        return Err(format!("{to} has {transfer} of {index} {times} times"));
+                    }
                 }
             }
         }

@@ -10,12 +10,13 @@ use std::{
 use rand::{RngExt as _, rngs::ChaCha12Rng};
 use sayagain::{
     app::{
-        Action, Command, DialError, Event, Input, LinkEnd, LinkId, Now, Outcome, Topology, Trouble, limits,
+        Action, Command, DialError, Event, FileJob, FileNews, Input, LinkEnd, LinkId, Now, Outcome, Topology,
+        Trouble, limits,
     },
     wire::{Addr, Frame},
 };
 
-use super::disk::Disk;
+use super::{disk::Disk, shelf::Shelf};
 
 pub(crate) type NodeIndex = usize;
 
@@ -69,6 +70,8 @@ pub(crate) struct World {
     pub(crate) hosts: Vec<Option<Host>>,
     /// Of each host; those without a store have none.
     pub(crate) disks: BTreeMap<NodeIndex, Disk>,
+    /// Of each host that has files.
+    pub(crate) shelves: BTreeMap<NodeIndex, Shelf>,
     /// When each of those began with nothing on it: a newcomer, whoever it was before.
     pub(crate) new_at: BTreeMap<NodeIndex, Duration>,
     runs: u64,
@@ -92,6 +95,7 @@ impl World {
             agenda: BTreeMap::new(),
             hosts: Vec::new(),
             disks: BTreeMap::new(),
+            shelves: BTreeMap::new(),
             new_at: BTreeMap::new(),
             runs: 0,
             links: BTreeMap::new(),
@@ -119,6 +123,11 @@ impl World {
                 self.new_at.insert(index, self.now);
             }
             self.input(index, Input::Restore(restored));
+        }
+        if let Some(shelf) = self.shelves.get_mut(&index) {
+            shelf.told = self.now;
+            let kept = shelf.restart(&mut self.rng);
+            self.input(index, Input::Transfers(kept));
         }
         self.input(index, Input::Start);
     }
@@ -252,7 +261,7 @@ impl World {
     }
 
     fn input(&mut self, index: NodeIndex, input: Input) {
-        let told = format!("{input:?}");
+        let told = told(&input);
         if self.verbose {
             eprintln!("{:>12.6} node {index} <- {told}", self.now.as_secs_f64());
         }
@@ -322,12 +331,23 @@ impl World {
             }
             Action::Close { link, reason, detail } => self.close(index, link, Frame::Bye { reason, detail }),
             Action::Notify(event) => self.heard.push((index, run, event)),
+            Action::File(job) => self.file(index, job),
             Action::Finish(outcome) => {
                 if let Some(host) = self.hosts[index].as_mut() {
                     host.outcome = Some(outcome);
                 }
             }
         }
+    }
+
+    fn file(&mut self, index: NodeIndex, job: FileJob) {
+        let delay = self.delay() / 10;
+        let at = self.now + delay;
+        let shelf = self.shelves.get_mut(&index).expect("only who has files sends any");
+        let Some(news) = shelf.perform(job) else { return };
+        shelf.told = shelf.told.max(at);
+        let delay = shelf.told - self.now;
+        self.later(delay, index, None, Input::File(news));
     }
 
     fn dial(&mut self, index: NodeIndex, addr: Addr) {
@@ -385,6 +405,8 @@ impl World {
                 | Frame::Start { .. }
                 | Frame::Gone { .. }
                 | Frame::Author { .. }
+                | Frame::Chunk { .. }
+                | Frame::Complete { .. }
         );
         if thin && (half.blocked || half.under_way >= capacity) {
             half.blocked = true;
@@ -445,6 +467,22 @@ impl World {
     fn link_id(&mut self) -> LinkId {
         self.next_link += 1;
         LinkId(self.next_link)
+    }
+}
+
+/// An input in words, without the bytes of files.
+fn told(input: &Input) -> String {
+    match input {
+        Input::Frame { link, frame: Frame::Chunk { transfer, offset, bytes } } => {
+            format!("{link:?} Chunk {transfer} {offset} {}", bytes.len())
+        }
+        Input::File(FileNews::Read { transfer, offset, bytes }) => {
+            format!("Read {transfer} {offset} {}", bytes.len())
+        }
+        Input::LinkFull { link, refused } if refused.iter().all(Frame::is_of_file) => {
+            format!("LinkFull {link:?} {} of files", refused.len())
+        }
+        input => format!("{input:?}"),
     }
 }
 

@@ -47,6 +47,11 @@ impl Client {
             Command::Following => self.show_terms(),
             // Figures of links are the driver's to tell.
             Command::Stats => {}
+            Command::Send { path, to } => self.send_file(path, &to),
+            Command::Accept(id) => self.transfers.accept(id),
+            Command::Reject(id) => self.transfers.reject(id),
+            Command::Cancel(id) => self.transfers.cancel(id),
+            Command::Transfers => self.transfers.list(),
             Command::Finish => self.finish_by = Some(now.instant + self.config.linger),
             Command::Quit(_) => self.quit(),
         }
@@ -170,12 +175,10 @@ impl Client {
     }
 
     fn tell_one(&mut self, nick: Nick, text: &str, now: Now) {
-        let present = self.rooms.values().flat_map(|room| room.members.iter());
-        let node = present.filter(|(_, member)| **member == nick).map(|(&node, _)| node).next();
-        if let Some(node) = node.filter(|_| self.link().is_some()) {
+        if let Some(node) = self.present(&nick).filter(|_| self.link().is_some()) {
             return self.tell_node(node, text, now);
         }
-        if self.lookups.values().map(Vec::len).sum::<usize>() >= MAX_LOOKUPS {
+        if self.waiting_lookups() >= MAX_LOOKUPS {
             return self.notify(Event::Error(trouble::too_many_lookups()));
         }
         self.lookups.entry(nick.clone()).or_default().push(text.to_owned());
@@ -191,6 +194,7 @@ impl Client {
     }
 
     pub(super) fn handle_found(&mut self, nick: &Nick, node: Option<NodeId>, now: Now) {
+        self.send_looked_up(nick, node);
         let Some(lines) = self.lookups.remove(nick) else { return };
         let Some(node) = node.filter(|&node| node != self.me) else {
             return self.notify(Event::Error(trouble::unknown_name(nick.as_str())));
@@ -213,6 +217,7 @@ impl Client {
     pub(super) fn handle_renamed(&mut self, nick: Nick) {
         self.renames_awaited = self.renames_awaited.saturating_sub(1);
         let from = std::mem::replace(&mut self.nick, nick.clone()).to_string();
+        self.transfers.nick = nick.clone();
         let me = self.me;
         for room in self.rooms.values_mut() {
             if let Some(own) = room.members.get_mut(&me) {

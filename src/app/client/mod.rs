@@ -5,6 +5,7 @@
 //! in order, once, and a hole is shown.
 
 mod commands;
+mod files;
 mod rooms;
 mod session;
 mod stored;
@@ -13,22 +14,24 @@ mod tests;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
+    path::PathBuf,
     time::{Duration, Instant},
 };
 
 use rand::{SeedableRng as _, rngs::ChaCha12Rng};
 
 use crate::wire::{
-    Addr, ByeReason, Epoch, Frame, Hello, Member, Nick, NodeId, PublicKey, Record, Role, RoomId, RoomName,
-    VERSION,
+    Addr, ByeReason, CAN_TRANSFER, Epoch, Frame, Hello, Member, Nick, NodeId, PublicKey, Record, Role,
+    RoomId, RoomName, VERSION,
 };
 
 use super::{
-    Action, Backoff, Event, Input, LinkId, Now, Outcome, Place, Term, Topology, Trouble,
+    Action, Backoff, Event, FileRules, Input, LinkId, Now, Outcome, Place, Term, Topology, Trouble,
     keeping::Keeping,
     limits::{MAX_MESSAGE_BYTES, MAX_UNSENT},
     outgoing::Outgoing,
     room::Room,
+    transfer::Transfers,
 };
 use stored::{Before, KeptRoom};
 
@@ -69,6 +72,8 @@ pub struct ClientConfig {
     pub linger: Duration,
     /// Lines from before to see on joining.
     pub history: u16,
+    /// Which files are taken.
+    pub files: FileRules,
     /// For pauses.
     pub seed: [u8; 32],
 }
@@ -147,6 +152,9 @@ pub struct Client {
     people: BTreeMap<NodeId, Nick>,
     /// Private lines that wait to learn who somebody is.
     lookups: BTreeMap<Nick, Vec<String>>,
+    /// Files that do.
+    files_for: BTreeMap<Nick, Vec<PathBuf>>,
+    transfers: Transfers,
     terms: BTreeSet<Term>,
     /// Answers still to come that a person asked for.
     pages_awaited: usize,
@@ -161,8 +169,9 @@ pub struct Client {
 impl Client {
     /// A client that has not dialled yet.
     pub fn new(config: ClientConfig) -> Self {
+        let me = NodeId::of(&config.key);
         Self {
-            me: NodeId::of(&config.key),
+            me,
             nick: config.nick.clone(),
             tries: 1,
             phase: Phase::Dialing,
@@ -185,6 +194,8 @@ impl Client {
             current: None,
             people: BTreeMap::new(),
             lookups: BTreeMap::new(),
+            files_for: BTreeMap::new(),
+            transfers: Transfers::new(me, config.epoch, config.nick.clone(), config.files.clone()),
             terms: BTreeSet::new(),
             pages_awaited: 0,
             renames_awaited: 0,
@@ -317,7 +328,7 @@ impl Topology for Client {
             nick: self.nick.clone(),
             epoch: self.config.epoch,
             listen: Vec::new(),
-            capabilities: 0,
+            capabilities: CAN_TRANSFER,
         }
     }
 
@@ -333,7 +344,10 @@ impl Topology for Client {
             Input::LinkRoom { link } => {
                 self.pump_all();
                 self.feed_before(link);
+                self.transfers.handle_room(None);
             }
+            Input::Transfers(kept) => self.transfers.restore(kept),
+            Input::File(news) => self.transfers.handle_file(news, now.instant),
             Input::Restore(restored) => self.restore(restored, now),
             Input::Stored { logs } => self.handle_kept(logs),
             Input::Page { link, page } => self.handle_page_before(link, page),
@@ -341,11 +355,14 @@ impl Topology for Client {
             // A client forgets what was there before, and asks nothing of its own disk but what it said.
             Input::Retained { .. } | Input::Lines { .. } => {}
         }
+        self.drain_transfers();
         self.finish_if_done();
     }
 
     fn handle_timeout(&mut self, now: Now) {
-        if self.finish_by.is_some_and(|by| by <= now.instant) {
+        self.transfers.handle_timeout(now.instant);
+        self.drain_transfers();
+        if self.finish_at().is_some_and(|by| by <= now.instant) {
             self.give_up_waiting();
         }
         if self.say_again_at.is_some_and(|at| at <= now.instant) {
@@ -370,7 +387,8 @@ impl Topology for Client {
             Phase::Over => return None,
             _ => None,
         };
-        retry.into_iter().chain(self.finish_by).chain(self.say_again_at).min()
+        let times = [retry, self.finish_at(), self.say_again_at, self.transfers.deadline()];
+        times.into_iter().flatten().min()
     }
 
     fn is_ready(&self) -> bool {

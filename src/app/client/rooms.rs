@@ -65,8 +65,8 @@ impl Client {
             Frame::Found { nick, node } => self.handle_found(&nick, node, now),
             Frame::Followed { line, term } => self.handle_followed(line, &term),
             Frame::Nick { nick } => self.handle_renamed(nick),
-            // Of a mesh, or for the session below: nothing for a client.
-            _ => {}
+            // Files, or of a mesh, or for the session below.
+            frame => self.transfers.handle_frame(frame, now.instant),
         }
     }
 
@@ -242,6 +242,7 @@ impl Client {
 
     /// The window is smaller than the outbox, but many rooms share it.
     pub(super) fn handle_full(&mut self, link: LinkId, refused: Vec<Frame>) {
+        self.take_back_parts(link, &refused);
         let epoch = self.config.epoch;
         let is_now = |frame: &Frame| matches!(frame, Frame::Record(record) if record.epoch == epoch);
         let (now, before): (Vec<Frame>, Vec<Frame>) = refused.into_iter().partition(is_now);

@@ -64,9 +64,11 @@ impl Client {
             self.subscribe(&id, now.instant);
         }
         self.say_terms();
-        for nick in self.lookups.keys().cloned().collect::<Vec<_>>() {
+        for nick in self.lookups.keys().chain(self.files_for.keys()).cloned().collect::<Vec<_>>() {
             self.say(Frame::Lookup { nick });
         }
+        self.transfers.nick = self.nick.clone();
+        self.transfers.server_up();
     }
 
     /// What was said while this client was still on its way is the past, not missed.
@@ -126,6 +128,7 @@ impl Client {
         self.pages_awaited = 0;
         self.renames_awaited = 0;
         self.forget_link_before(link);
+        self.transfers.server_down();
         for room in self.rooms.values_mut().filter(|room| room.stay == Stay::In) {
             room.stay = Stay::Joining;
         }
@@ -223,7 +226,8 @@ impl Client {
     /// answered.
     pub(super) fn finish_if_done(&mut self) {
         let settled = |stay| matches!(stay, Stay::In | Stay::Denied);
-        let idle = self.lookups.is_empty() && self.pages_awaited == 0 && self.renames_awaited == 0;
+        let asked = self.waiting_lookups() == 0 && self.transfers.is_idle();
+        let idle = asked && self.pages_awaited == 0 && self.renames_awaited == 0;
         let taken = self
             .rooms
             .values()
@@ -260,6 +264,6 @@ impl Client {
     fn undelivered(&self) -> Vec<String> {
         let records = self.rooms.values().flat_map(|room| room.outgoing.untaken(self.durable));
         let lines = records.filter(|record| record.kind == Kind::TEXT).map(crate::wire::Record::text);
-        lines.chain(self.lookups.values().flatten().cloned()).collect()
+        lines.chain(self.lookups.values().flatten().cloned()).chain(self.unsent_files()).collect()
     }
 }

@@ -52,6 +52,7 @@ impl Desk {
             reconnect: true,
             linger: Duration::from_secs(60),
             history: 0,
+            files: FileRules::default(),
             seed: [0; 32],
         };
         change(&mut config);

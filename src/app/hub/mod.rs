@@ -6,6 +6,7 @@
 
 mod hearsay;
 mod people;
+mod relay;
 mod rooms;
 mod stored;
 #[cfg(test)]
@@ -18,8 +19,8 @@ use std::{
 };
 
 use crate::wire::{
-    ByeReason, CAN_STORE, Epoch, ErrorCode, Frame, Hello, LogKey, Nick, NodeId, PublicKey, Role, RoomId, Seq,
-    VERSION, Vector,
+    ByeReason, CAN_STORE, CAN_TRANSFER, Epoch, ErrorCode, Frame, Hello, LogKey, Nick, NodeId, PublicKey,
+    Role, RoomId, Seq, TransferId, VERSION, Vector,
 };
 
 use super::{
@@ -30,6 +31,7 @@ use super::{
     room::Room,
 };
 use hearsay::Hearsay;
+use relay::Relay;
 
 /// How a server is set up.
 #[derive(Clone, Debug)]
@@ -62,6 +64,7 @@ struct Session {
     /// Logs of which a record was refused: what follows is skipped until that seq comes again.
     skipping: BTreeSet<LogKey>,
     epoch: Epoch,
+    capabilities: u32,
     /// Closed for lack of a name then.
     name_deadline: Option<Instant>,
     /// What it said on leaving.
@@ -97,6 +100,8 @@ pub struct Hub {
     followers: BTreeSet<LinkId>,
     started: Option<Instant>,
     keeping: Keeping,
+    /// Files that it passes on.
+    relays: BTreeMap<TransferId, Relay>,
     stopping: bool,
     actions: VecDeque<Action>,
 }
@@ -118,6 +123,7 @@ impl Hub {
             followers: BTreeSet::new(),
             started: None,
             keeping: Keeping::default(),
+            relays: BTreeMap::new(),
             stopping: false,
             actions: VecDeque::new(),
         }
@@ -142,6 +148,12 @@ impl Hub {
             Frame::Lookup { nick } => self.handle_lookup(link, nick),
             Frame::Follow { terms } => self.handle_follow(link, &terms),
             Frame::Bye { .. } => self.handle_bye(link),
+            frame @ (Frame::Offer(_)
+            | Frame::Credit { .. }
+            | Frame::Chunk { .. }
+            | Frame::Complete { .. }
+            | Frame::Verified { .. }
+            | Frame::Cancel { .. }) => self.handle_transfer(link, frame),
             // Of a mesh, of a server, or for the session below: nothing for a hub.
             _ => self.refuse(link, ErrorCode::Malformed, "not a frame for a server"),
         }
@@ -267,7 +279,7 @@ impl Topology for Hub {
             nick: self.config.nick.clone(),
             epoch: self.config.epoch,
             listen: Vec::new(),
-            capabilities: if self.keeping.is_on() { CAN_STORE } else { 0 },
+            capabilities: CAN_TRANSFER | if self.keeping.is_on() { CAN_STORE } else { 0 },
         }
     }
 
@@ -282,12 +294,18 @@ impl Topology for Hub {
                     _ => None,
                 });
                 self.stale.extend(news);
+                refused.iter().for_each(|frame| self.miss_part(link, frame));
+                // Room for files is told by itself.
+                let chat = refused.iter().any(|frame| !frame.is_of_file());
                 self.feed.take_back(link, refused);
-                if !self.feed.is_behind(link) {
+                if chat && !self.feed.is_behind(link) {
                     self.actions.push_back(Action::AwaitRoom(link));
                 }
             }
-            Input::LinkRoom { link } => self.feed(link),
+            Input::LinkRoom { link } => {
+                self.ask_for_missed(link);
+                self.feed(link);
+            }
             Input::Frame { link, frame } => self.handle_frame(link, frame, now),
             Input::Command(command) => self.handle_command(command),
             Input::Restore(restored) => self.restore(restored, now),
@@ -296,7 +314,7 @@ impl Topology for Hub {
             Input::Retained { logs } => self.handle_retained(&logs),
             Input::Page { link, page } => self.handle_page(link, page),
             Input::Lines { link, room, lines } => self.handle_lines(link, &room, lines),
-            Input::Start | Input::DialFailed { .. } => {}
+            Input::Start | Input::DialFailed { .. } | Input::Transfers(_) | Input::File(_) => {}
         }
     }
 

@@ -31,6 +31,7 @@ impl Hub {
             partial: None,
             skipping: [].into(),
             epoch: hello.epoch,
+            capabilities: hello.capabilities,
             name_deadline: Some(now.instant + NAME_PATIENCE),
             bye: false,
             closing: false,
@@ -109,6 +110,7 @@ impl Hub {
         for pairs in pairs.chunks(crate::app::limits::ENTRIES_PER_FRAME) {
             self.send(link, Frame::Pairs { pairs: pairs.to_vec() });
         }
+        self.offer_again(node);
     }
 
     fn tell_rename(&mut self, link: LinkId, from: Nick, nick: Nick) {
@@ -186,6 +188,7 @@ impl Hub {
             self.nodes.remove(&node);
             let nick = session.nick.take();
             nick.map(|nick| self.nicks.remove(&nick));
+            self.lose_relays(node);
         }
     }
 

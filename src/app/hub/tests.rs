@@ -1,3 +1,4 @@
+mod relay;
 mod stored;
 
 use std::net::{Ipv4Addr, SocketAddr};

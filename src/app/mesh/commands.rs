@@ -34,6 +34,7 @@ impl Mesh {
             Command::Tell { to, text } => self.tell(&to, &text, now),
             Command::Rename(nick) => {
                 let from = std::mem::replace(&mut self.nick, nick.clone()).to_string();
+                self.transfers.nick = nick.clone();
                 self.send_all(&Frame::Nick { nick: nick.clone() });
                 self.notify(Event::Renamed { from, to: nick.to_string() });
             }
@@ -56,6 +57,11 @@ impl Mesh {
             Command::Following => self.show_terms(),
             // Figures of links are the driver's to tell.
             Command::Stats => {}
+            Command::Send { path, to } => self.send_file(path, &to),
+            Command::Accept(id) => self.transfers.accept(id),
+            Command::Reject(id) => self.transfers.reject(id),
+            Command::Cancel(id) => self.transfers.cancel(id),
+            Command::Transfers => self.transfers.list(),
             Command::Finish => self.finish_by = Some(now.instant + self.config.linger),
             Command::Quit(_) => self.quit(),
         }
@@ -187,7 +193,7 @@ impl Mesh {
     }
 
     /// Who is meant by a name: as shown, so with its tag where two are called the same.
-    fn find(&self, name: &str) -> Option<NodeId> {
+    pub(super) fn find(&self, name: &str) -> Option<NodeId> {
         let here = self.links.values().filter(|n| !n.closing).map(|n| n.node).chain([self.me]);
         here.into_iter().find(|&node| self.name_of(node).eq_ignore_ascii_case(name))
     }
@@ -245,7 +251,7 @@ impl Mesh {
         let linked = self.linked();
         let hopeful = self.book.is_hopeful(|node| linked.contains(&node));
         let settled = self.settled_at().is_none_or(|at| at <= now);
-        if !hopeful && settled && self.undelivered().is_empty() {
+        if !hopeful && settled && self.transfers.is_idle() && self.undelivered().is_empty() {
             self.quit();
             self.finish_if_done(now);
         }
@@ -262,7 +268,7 @@ impl Mesh {
     /// Own lines that not everybody who is there has, or that nobody ever had although somebody was
     /// to be reached.
     fn undelivered(&self) -> Vec<String> {
-        let mut lines = Vec::new();
+        let mut lines: Vec<String> = self.transfers.unsent().collect();
         for (id, room) in &self.rooms {
             let alone = self.book.is_empty() && self.links.is_empty();
             let heard = self.heard(id).map_or(room.reported, |(heard, _)| heard);

@@ -12,7 +12,7 @@ use crate::{
         limits::{MAX_LINKS_PER_ADDRESS, MAX_LISTEN, MAX_NEIGHBOURS, MAX_PEERS_PER_FRAME, MAX_TERMS},
         trouble::refusal,
     },
-    wire::{Addr, ByeReason, ErrorCode, Frame, Hello, Nick, NodeId, Role, RoomId},
+    wire::{Addr, ByeReason, CAN_TRANSFER, ErrorCode, Frame, Hello, Nick, NodeId, Role, RoomId},
 };
 
 use super::{Mesh, Neighbour};
@@ -120,6 +120,7 @@ impl Mesh {
         if let Some(neighbour) = self.links.get_mut(&link) {
             neighbour.told_up = true;
         }
+        self.transfers.up(node);
         if is_new {
             self.tell_link(link, LinkState::Up);
             self.tell_of(link, node, &listen);
@@ -206,6 +207,7 @@ impl Mesh {
             room.recall_pending = None;
         }
         if self.link_of(node).is_none() && node != self.me {
+            self.transfers.down(node);
             let left = gone.bye || end.clean;
             if gone.surplus {
                 self.awaited.insert(node, now.instant + SETTLE);
@@ -304,6 +306,7 @@ fn neighbour(node: NodeId, hello: &Hello, addr: SocketAddr, dialed: Option<Addr>
         told: [].into(),
         partial: None,
         terms: Vec::new(),
+        takes_files: hello.capabilities & CAN_TRANSFER != 0,
         bye: false,
         told_up: false,
         surplus: false,

@@ -7,6 +7,7 @@
 
 mod book;
 mod commands;
+mod files;
 mod hear;
 mod links;
 mod show;
@@ -26,16 +27,17 @@ use std::{
 use rand::{SeedableRng as _, rngs::ChaCha12Rng};
 
 use crate::wire::{
-    Addr, ByeReason, Epoch, Frame, Hello, LogKey, Nick, NodeId, PublicKey, Role, RoomId, RoomName, Seq,
-    SigningKey, VERSION,
+    Addr, ByeReason, CAN_TRANSFER, Epoch, Frame, Hello, LogKey, Nick, NodeId, PublicKey, Role, RoomId,
+    RoomName, Seq, SigningKey, VERSION,
 };
 
 use super::{
-    Action, Event, Input, LinkId, Now, Outcome, Place, Term, Topology, Trouble,
+    Action, Event, FileRules, Input, LinkId, Now, Outcome, Place, Term, Topology, Trouble,
     feed::{Feed, Source},
     keeping::Keeping,
     limits::MAX_UNSENT,
     room::{Keep, Room},
+    transfer::Transfers,
 };
 use book::Book;
 use state::{MeshRoom, Missing, Neighbour, Person, Wanted};
@@ -62,6 +64,8 @@ pub struct MeshConfig {
     pub max_message_bytes: usize,
     /// Lines from before to see on joining, and whether to show any to others.
     pub history: u16,
+    /// Which files are taken.
+    pub files: FileRules,
     /// How long the end of input waits for delivery.
     pub linger: Duration,
     /// For pauses and choices.
@@ -101,6 +105,7 @@ pub struct Mesh {
     /// Logs for which the disk had no space, and when they are offered again.
     unstored: BTreeSet<LogKey>,
     keep_again_at: Option<Instant>,
+    transfers: Transfers,
     /// The time of day of what is happening.
     unix_ms: u64,
     actions: VecDeque<Action>,
@@ -137,6 +142,7 @@ impl Mesh {
             keeping: Keeping::default(),
             unstored: BTreeSet::new(),
             keep_again_at: None,
+            transfers: Transfers::new(me, config.epoch, config.nick.clone(), config.files.clone()),
             unix_ms: 0,
             actions: VecDeque::new(),
             config,
@@ -318,7 +324,7 @@ impl Topology for Mesh {
             nick: self.nick.clone(),
             epoch: self.config.epoch,
             listen: self.config.listen.clone(),
-            capabilities: 0,
+            capabilities: CAN_TRANSFER,
         }
     }
 
@@ -333,7 +339,12 @@ impl Topology for Mesh {
             Input::DialFailed { addr, error } => self.handle_dial_failed(addr, &error, now),
             Input::Frame { link, frame } => self.handle_frame(link, frame, now),
             Input::Command(command) => self.handle_command(command, now),
-            Input::LinkRoom { link } => self.feed(link),
+            Input::LinkRoom { link } => {
+                self.feed(link);
+                self.resume_parts(link);
+            }
+            Input::Transfers(kept) => self.transfers.restore(kept),
+            Input::File(news) => self.transfers.handle_file(news, now.instant),
             Input::Restore(restored) => self.restore(restored, now),
             Input::Stored { logs } => self.handle_stored(logs),
             Input::Unstored { logs } => self.handle_unstored(logs, now.instant),
@@ -342,12 +353,15 @@ impl Topology for Mesh {
             // Nobody asks a peer for more than it has in memory.
             Input::Lines { .. } => {}
             Input::LinkFull { link, refused } => {
+                self.take_back_parts(link, &refused);
+                let chat = refused.iter().any(|frame| !frame.is_of_file());
                 self.feed.take_back(link, refused);
-                if !self.feed.is_behind(link) {
+                if chat && !self.feed.is_behind(link) {
                     self.actions.push_back(Action::AwaitRoom(link));
                 }
             }
         }
+        self.drain_transfers();
         self.dial_due(now.instant);
         self.finish_if_done(now.instant);
     }
@@ -366,7 +380,9 @@ impl Topology for Mesh {
             self.plan_digest(now.instant);
         }
         self.dial_due(now.instant);
-        if self.finish_by.is_some_and(|by| by <= now.instant) {
+        self.transfers.handle_timeout(now.instant);
+        self.drain_transfers();
+        if self.finish_at().is_some_and(|by| by <= now.instant) {
             self.give_up_waiting();
         }
         self.finish_if_done(now.instant);
@@ -388,8 +404,8 @@ impl Topology for Mesh {
         let looked = |&at: &Instant| self.looked_at.is_none_or(|looked| looked < at);
         let settle = self.finish_by.and_then(|_| self.settled_at()).filter(looked);
         let awaited = self.awaited.values().min().copied();
-        let times = [awaited, self.ack_at, self.digest_at, self.finish_by, redial, wanted, missing, settle];
-        let times = times.into_iter().chain([self.keep_again_at]);
+        let times = [awaited, self.ack_at, self.digest_at, self.finish_at(), redial, wanted, missing, settle];
+        let times = times.into_iter().chain([self.keep_again_at, self.transfers.deadline()]);
         times.flatten().min()
     }
 

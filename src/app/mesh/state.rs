@@ -29,6 +29,8 @@ pub(super) struct Neighbour {
     pub(super) told: BTreeMap<RoomId, Instant>,
     pub(super) partial: Option<(RoomId, Vector)>,
     pub(super) terms: Vec<Term>,
+    /// Whether files may be offered to it.
+    pub(super) takes_files: bool,
     pub(super) bye: bool,
     /// Its coming up was told, so its going down is too.
     pub(super) told_up: bool,

@@ -44,8 +44,8 @@ impl Mesh {
                     (neighbour.bye, neighbour.surplus) = (true, reason == ByeReason::Duplicate);
                 }
             }
-            // Of a star, or for the session below: nothing for a peer.
-            _ => {}
+            // Files, or of a star, or for the session below.
+            frame => self.handle_transfer(link, frame, now.instant),
         }
     }
 

@@ -80,6 +80,7 @@ impl Seat {
             rooms: vec![room("lobby")],
             max_message_bytes: MAX_BYTES,
             history: 0,
+            files: FileRules::default(),
             linger: Duration::from_secs(60),
             seed: [0; 32],
         };

@@ -78,11 +78,47 @@ fn does_a_private_line_reach_each_person_once() {
 }
 
 #[test]
+fn is_a_file_sent_to_people_or_to_the_room() {
+    let send = |path: &str, to: &[&str]| Command::Send {
+        path: path.into(),
+        to: to.iter().map(|name| (*name).to_owned()).collect(),
+    };
+    assert_eq!(asked("/send notes.txt"), send("notes.txt", &[]));
+    assert_eq!(asked("/SEND  notes.txt   bob "), send("notes.txt", &["bob"]));
+    assert_eq!(asked("/send notes.txt bob,carol,BOB"), send("notes.txt", &["bob", "carol"]));
+    assert_eq!(asked("/send notes.txt bob, carol#K7QD"), send("notes.txt", &["bob", "carol#K7QD"]));
+    assert_eq!(asked("/send \"my notes.txt\" bob"), send("my notes.txt", &["bob"]));
+    assert_eq!(asked("/send 'my notes.txt'"), send("my notes.txt", &[]));
+    assert_eq!(asked(r"/send my\ notes.txt bob"), send("my notes.txt", &["bob"]));
+    assert_eq!(asked("/send ~/notes.txt"), send("~/notes.txt", &[]));
+    for wrong in ["/send", "/send \"\"", "/send my notes.txt bob", "/send a ,", "/send a bob carol"] {
+        assert_eq!(trouble(wrong).hint, "type /send FILE [NAME[,NAME...]]", "{wrong}");
+    }
+    let quote = trouble("/send bob's.txt carol");
+    assert_eq!((quote.code, quote.message.as_str()), ("usage", "a ' is not closed; nothing was sent"));
+    assert_eq!(quote.hint, r"put another ' behind the name, or \ before a ' that belongs to it");
+}
+
+#[test]
+fn is_a_transfer_called_by_its_number() {
+    assert_eq!(asked("/accept 8"), Command::Accept(8));
+    assert_eq!(asked("/accept #8"), Command::Accept(8));
+    assert_eq!(asked("/reject  8 "), Command::Reject(8));
+    assert_eq!(asked("/cancel #7"), Command::Cancel(7));
+    assert_eq!(asked("/transfers"), Command::Transfers);
+    for wrong in ["", " x", " #", " 8 9", " -8", " +8", " ##8", " 4294967296"] {
+        assert_eq!(trouble(&format!("/accept{wrong}")).hint, "type /accept ID", "{wrong}");
+    }
+    assert_eq!(trouble("/transfers 8").hint, "type /transfers");
+}
+
+#[test]
 fn does_an_unknown_command_name_help_and_what_was_meant() {
     let sned = trouble("/jion ops");
     assert_eq!(sned.code, "unknown_command");
     assert_eq!(sned.message, "/jion is no command; nothing was sent");
     assert_eq!(sned.hint, "did you mean /join? /help lists all; //jion sends it as text");
+    assert_eq!(trouble("/sned x").hint, "did you mean /send? /help lists all; //sned sends it as text");
     assert_eq!(trouble("/frobnicate").hint, "/help lists all; //frobnicate sends it as text");
     assert_eq!(trouble("/").code, "unknown_command");
 }

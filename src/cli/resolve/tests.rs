@@ -58,6 +58,9 @@ fn what_is_a_node_without_options() {
     assert_eq!((client.person.nick.as_str(), client.person.name_given), ("ann", false));
     assert_eq!(client.person.rooms, ["lobby".parse().unwrap()]);
     assert_eq!(client.person.linger, Duration::from_secs(60));
+    let files = crate::cli::Files { rules: crate::app::FileRules::default(), downloads: None };
+    assert_eq!(client.person.files, files);
+    assert_eq!(peer_of(&[]).person.files, files);
 }
 
 #[test]

@@ -1,3 +1,5 @@
+use crate::app::{TransferFigures, TransferState};
+
 use super::*;
 
 fn room(name: &str) -> RoomName {
@@ -161,4 +163,74 @@ fn is_the_text_exact_to_a_parser_and_inert_on_a_terminal() {
     assert!(json.contains(r"two\nlines \u009b31m \u202e"));
     let value: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(value["text"], text);
+}
+
+fn figures() -> TransferFigures {
+    TransferFigures {
+        id: 7,
+        name: "site-survey.zip".into(),
+        outgoing: true,
+        bytes: 4_096,
+        held: 0,
+        total: 12_345,
+    }
+}
+
+#[test]
+fn are_files_those_of_the_contract() {
+    let offered = |room| Event::Offered {
+        id: 8,
+        from: "alice".into(),
+        room,
+        name: "core-switch.cfg".into(),
+        bytes: 18_000,
+    };
+    check(
+        &offered(None),
+        r#"{"event":"offer","transfer":"8","from":"alice","name":"core-switch.cfg","bytes":18000}"#,
+    );
+    check(
+        &offered(Some(room("lobby"))),
+        r#"{"event":"offer","transfer":"8","from":"alice","room":"lobby","name":"core-switch.cfg","bytes":18000}"#,
+    );
+    let (from, name, path) = ("bob".into(), "notes.txt".into(), "downloads/notes.txt".into());
+    check(
+        &Event::File { id: 8, from, name, bytes: 12_345, path },
+        r#"{"event":"file","transfer":"8","from":"bob","name":"notes.txt","bytes":12345,"path":"downloads/notes.txt"}"#,
+    );
+    check(&Event::Progress(figures()), r#"{"event":"progress","transfer":"7","bytes":4096,"total":12345}"#);
+}
+
+#[test]
+fn what_becomes_of_a_transfer() {
+    let transfer =
+        r#""transfer":"7","name":"site-survey.zip","peer":"dave","outgoing":true,"bytes":4096,"total":12345"#;
+    let check_state = |state: TransferState, expected: &str| {
+        let event = Event::Transfer { figures: figures(), peer: "dave".into(), state };
+        check(&event, &format!(r#"{{"event":"transfer",{transfer},{expected}}}"#));
+    };
+    check_state(TransferState::Offered, r#""state":"offered""#);
+    check_state(TransferState::Accepted, r#""state":"accepted""#);
+    check_state(TransferState::Resumed, r#""state":"resumed""#);
+    let reason = "dave's link is gone".to_owned();
+    check_state(TransferState::Waiting { reason }, r#""state":"waiting","reason":"dave's link is gone""#);
+    check_state(TransferState::Verifying, r#""state":"verifying""#);
+    check_state(TransferState::Done, r#""state":"done""#);
+    check_state(
+        TransferState::Failed { reason: Trouble::new("file_refused", "dave did not take it", "ask him") },
+        r#""state":"failed","reason":"file_refused","message":"dave did not take it","hint":"ask him""#,
+    );
+    check(
+        &Event::Transfers { transfers: vec![(figures(), "dave".into())] },
+        &format!(r#"{{"event":"transfers","transfers":[{{{transfer}}}]}}"#),
+    );
+    check(&Event::Transfers { transfers: Vec::new() }, r#"{"event":"transfers","transfers":[]}"#);
+}
+
+#[test]
+fn can_the_name_of_a_file_act_on_a_terminal() {
+    let (from, name, path) = ("bob".into(), "\x1b[2J\u{202e}gnp.exe".into(), "d/\u{9b}31m".into());
+    let json = render(&Event::File { id: 8, from, name, bytes: 0, path });
+    assert!(json.contains(r#""name":"\u001b[2J\u202egnp.exe""#), "{json}");
+    assert!(json.contains(r#""path":"d/\u009b31m""#), "{json}");
 }
