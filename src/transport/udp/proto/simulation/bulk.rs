@@ -30,7 +30,16 @@ struct Outcome {
     chat: [f64; 2],
 }
 
-fn run(profile: &str, algorithm: Algorithm, span: Duration, seed: u64) -> Outcome {
+/// How often a link stalls, and for how long: then nothing arrives, and afterwards all of it at once.
+#[derive(Clone, Copy, Debug)]
+struct Stalls {
+    every: Duration,
+    length: Duration,
+}
+
+const NO_STALLS: Stalls = Stalls { every: Duration::MAX, length: Duration::ZERO };
+
+fn run(profile: &str, algorithm: Algorithm, stalls: Stalls, span: Duration, seed: u64) -> Outcome {
     let config = Config { congestion: algorithm, ..Config::default() };
     let mut world = World::with(&Profile::parse(profile).unwrap(), seed, [config.clone(), config]);
     let [key, _] = world.connected();
@@ -39,6 +48,7 @@ fn run(profile: &str, algorithm: Algorithm, span: Duration, seed: u64) -> Outcom
     let (start, mut next_line, mut line) = (world.now, world.now, 0_u32);
     let mut said: Vec<Instant> = Vec::new();
     let mut counted = None;
+    let mut next_stall = start.checked_add(stalls.every);
     while world.now < start + ramp + span {
         while world.hosts[0].connections[&key].has_room(Class::Bulk, CHUNK) {
             let now = world.now;
@@ -52,6 +62,10 @@ fn run(profile: &str, algorithm: Algorithm, span: Duration, seed: u64) -> Outcom
             world.connection(0, key).send(Lane::thin(1), message.into(), now).unwrap();
             line += 1;
             next_line += Duration::from_millis(20);
+        }
+        if next_stall.is_some_and(|next| world.now >= next) {
+            world.held_until = Some(world.now + stalls.length);
+            next_stall = world.now.checked_add(stalls.every);
         }
         world.settle();
         if counted.is_none() && world.now >= start + ramp {
@@ -108,8 +122,12 @@ const LINKS: [Link; 9] = [
 
 /// What the goodput is of what Ethernet and the link's losses leave.
 fn share((profile, rate, loss, _): Link, algorithm: Algorithm) -> (f64, Outcome) {
-    let outcome = run(profile, algorithm, Duration::from_secs(8), 1);
-    (outcome.goodput / (rate * 1e6 * 1448.0 / 1514.0 * (1.0 - loss)), outcome)
+    let outcome = run(profile, algorithm, NO_STALLS, Duration::from_secs(8), 1);
+    (share_of(rate, loss, outcome.goodput), outcome)
+}
+
+fn share_of(rate: f64, loss: f64, goodput: f64) -> f64 {
+    goodput / (rate * 1e6 * 1448.0 / 1514.0 * (1.0 - loss))
 }
 
 #[test]
@@ -117,6 +135,17 @@ fn does_a_file_fill_a_link_that_loses_reorders_and_jitters() {
     for link in [LINKS[1], LINKS[3], LINKS[5], LINKS[7]] {
         let (share, outcome) = share(link, Algorithm::default());
         assert!(share >= link.3, "{link:?}: {share} {outcome:?}");
+    }
+}
+
+#[test]
+fn does_a_file_go_on_as_fast_as_the_link_when_that_stalled() {
+    let (profile, rate, loss, _) = LINKS[1];
+    let stalls = Stalls { every: Duration::from_secs(3), length: Duration::from_millis(100) };
+    for seed in [5, 6] {
+        let outcome = run(profile, Algorithm::default(), stalls, Duration::from_secs(8), seed);
+        let share = share_of(rate, loss, outcome.goodput);
+        assert!(share >= 0.9, "seed {seed}: {share} {outcome:?}");
     }
 }
 

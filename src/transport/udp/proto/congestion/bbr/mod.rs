@@ -348,9 +348,10 @@ impl Bbr {
                 self.phase = Phase::Cruise { until, relief, long: Some(report.rate) };
                 return;
             };
-            // All of what the path has for us arrived, and more was sent.
+            // All of what the path has for us arrived, and more was sent. But what a path held back comes all at
+            // once, faster than it was sent and than the path ever carries.
             self.prior = self.path.bandwidth.get();
-            self.path.bandwidth.set(report.rate.max(before));
+            self.path.bandwidth.set(report.rate.max(before).min(self.prior));
             self.drain();
         } else if report.now >= until {
             let best = self.path.bandwidth.get();
