@@ -159,7 +159,8 @@ pub const LEAST_CREDIT: u64 = 512 << 10;
 /// How much more credit is worth a frame.
 pub const CREDIT_STEP: u64 = 128 << 10;
 
-/// Bytes of one file that are under way to receivers that keep up, however many they are.
+/// Bytes of one file that are under way to receivers that keep up, however many they are; but for each of them
+/// at least [`CREDIT_STEP`] and a chunk, without which nobody would say how far they are.
 pub const SEND_WINDOW: u64 = 4 << 20;
 
 /// Parts of one file that are being read ahead.

@@ -128,7 +128,7 @@ impl Client {
         self.pages_awaited = 0;
         self.renames_awaited = 0;
         self.forget_link_before(link);
-        self.transfers.server_down();
+        self.transfers.server_down(now.instant);
         for room in self.rooms.values_mut().filter(|room| room.stay == Stay::In) {
             room.stay = Stay::Joining;
         }

@@ -65,6 +65,7 @@ impl Hub {
     fn relay_offer(&mut self, link: LinkId, mut offer: Offer) {
         let (transfer, sender) = (offer.transfer, offer.transfer.sender);
         let Some(nick) = self.links.get(&link).and_then(|session| session.nick.clone()) else { return };
+        offer.to.retain(|&receiver| receiver != sender);
         let named = (1..=MAX_FILE_NAME_BYTES).contains(&offer.name.len());
         if !named || offer.to.is_empty() || offer.to.len() > MAX_RECEIVERS {
             return self.refuse(link, ErrorCode::Malformed, "not an offer that can be passed on");
@@ -80,11 +81,10 @@ impl Hub {
             }
             return;
         }
-        let places = receivers.iter().filter(|&&receiver| receiver != sender);
-        let places = places.map(|&receiver| (receiver, Place::default()));
-        let relay = self.relays.entry(transfer).or_insert_with(|| Relay { offer, receivers: [].into() });
         // Of several some may be asked again, as after their link was full.
-        relay.receivers.extend(places);
+        let mut places = self.relays.remove(&transfer).map(|relay| relay.receivers).unwrap_or_default();
+        places.extend(receivers.iter().map(|&receiver| (receiver, Place::default())));
+        self.relays.insert(transfer, Relay { offer, receivers: places });
         for receiver in receivers {
             self.offer_to(transfer, receiver);
         }

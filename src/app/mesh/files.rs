@@ -44,11 +44,13 @@ impl Mesh {
     }
 
     /// Only a party of a transfer has a say in it, and nobody speaks for others here.
-    pub(super) fn handle_transfer(&mut self, link: LinkId, frame: Frame, now: Instant) {
-        let said_by = self.links.get(&link).map(|neighbour| neighbour.node);
-        if said_by.is_some_and(|node| frame.may_be_said_by(node)) {
-            self.transfers.handle_frame(frame, now);
+    pub(super) fn handle_transfer(&mut self, link: LinkId, mut frame: Frame, now: Instant) {
+        let Some(neighbour) = self.links.get(&link).filter(|n| frame.may_be_said_by(n.node)) else { return };
+        if let Frame::Offer(offer) = &mut frame {
+            // Whose files are taken without asking goes by name: by the one it has here.
+            offer.from = neighbour.nick.clone();
         }
+        self.transfers.handle_frame(frame, now);
     }
 
     /// A part of a file found no room on a link.

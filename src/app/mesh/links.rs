@@ -207,7 +207,7 @@ impl Mesh {
             room.recall_pending = None;
         }
         if self.link_of(node).is_none() && node != self.me {
-            self.transfers.down(node);
+            self.transfers.down(node, now.instant);
             let left = gone.bye || end.clean;
             if gone.surplus {
                 self.awaited.insert(node, now.instant + SETTLE);

@@ -52,8 +52,9 @@ pub(super) struct Incoming {
     /// The first byte that has not come.
     next: u64,
     written: u64,
-    /// How far the sender was allowed to go.
+    /// How far the sender was allowed to go, and how far it knows this node to be.
     upto: u64,
+    told: u64,
     /// How much of it was there before this run or break.
     held: u64,
     /// Where the sender was asked to go back to.
@@ -76,6 +77,7 @@ impl Incoming {
             next: 0,
             written: 0,
             upto: 0,
+            told: 0,
             held: 0,
             asked_again: None,
             heard_at: None,
@@ -175,7 +177,7 @@ impl Transfers {
         } else if offer.len > max {
             Err((ErrorCode::FileTooLong, max.to_string()))
         } else if waiting().count() >= MAX_OFFERS || same >= MAX_OFFERS_PER_NODE {
-            Err((ErrorCode::TooManyFiles, same.min(MAX_OFFERS_PER_NODE).to_string()))
+            Err((ErrorCode::TooManyFiles, waiting().count().to_string()))
         } else {
             Ok(())
         }
@@ -256,6 +258,7 @@ impl Transfers {
             return;
         };
         incoming.upto = incoming.len.min(incoming.next.saturating_add(window));
+        (incoming.told, incoming.asked_again) = (incoming.next, None);
         let (from, upto) = (incoming.next, incoming.upto);
         let frame = Frame::Credit { transfer, receiver: self.me, from, upto, again: true };
         self.say(transfer.sender, frame);
@@ -273,9 +276,11 @@ impl Transfers {
             return;
         }
         if offset > incoming.next && incoming.asked_again != Some(incoming.next) {
+            let hole = incoming.next;
+            self.go_on(transfer);
             // What is under way behind the hole is not to ask again each.
-            incoming.asked_again = Some(incoming.next);
-            return self.go_on(transfer);
+            self.incoming.get_mut(&transfer).into_iter().for_each(|i| i.asked_again = Some(hole));
+            return;
         }
         let end = offset.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
         if offset != incoming.next || end > incoming.upto {
@@ -292,13 +297,12 @@ impl Transfers {
         let Some(incoming) = self.incoming.get_mut(&transfer) else { return };
         incoming.written = written;
         let upto = incoming.len.min(written.saturating_add(window));
-        let worth = upto >= incoming.upto.saturating_add(CREDIT_STEP);
-        let last = upto == incoming.len && upto > incoming.upto;
-        // The last is told too: its sender shows how far it is.
         let all = written == incoming.len;
+        // Also where there is nothing left to allow: what is known to have come makes room at the sender.
+        let worth = all || written >= incoming.told.saturating_add(CREDIT_STEP);
         let mut due = Vec::new();
-        if incoming.here && incoming.stage == Stage::Flowing && (worth || last || all) {
-            incoming.upto = upto.max(incoming.upto);
+        if incoming.here && incoming.stage == Stage::Flowing && worth {
+            (incoming.upto, incoming.told) = (upto.max(incoming.upto), written);
             let upto = incoming.upto;
             due.push(Frame::Credit { transfer, receiver: me, from: written, upto, again: false });
         }

@@ -125,10 +125,12 @@ impl Transfers {
                 Some(receiver) if transfer.sender == self.me => {
                     self.fail_receiver(transfer, receiver, code, &detail);
                 }
-                _ => self.handle_withdrawn(transfer, code, &detail),
+                // Somebody else will not have it.
+                Some(receiver) if receiver != self.me => {}
+                Some(_) | None => self.handle_withdrawn(transfer, code, &detail),
             },
             Frame::Away { transfer, node } if node == transfer.sender => self.lose_sender(transfer),
-            Frame::Away { transfer, node } => self.lose_receiver(transfer, node),
+            Frame::Away { transfer, node } => self.lose_receiver(transfer, node, now),
             _ => {}
         }
     }
@@ -159,9 +161,9 @@ impl Transfers {
         }
     }
 
-    pub(super) fn server_down(&mut self) {
+    pub(super) fn server_down(&mut self, now: Instant) {
         self.reach = Reach::These(BTreeSet::new());
-        self.lose_those(|_| true);
+        self.lose_those(|_| true, now);
     }
 
     /// There is a way to this node, or a new one.
@@ -175,14 +177,14 @@ impl Transfers {
         }
     }
 
-    pub(super) fn down(&mut self, node: NodeId) {
+    pub(super) fn down(&mut self, node: NodeId, now: Instant) {
         if let Reach::These(nodes) = &mut self.reach {
             nodes.remove(&node);
         }
-        self.lose_those(|other| other == node);
+        self.lose_those(|other| other == node, now);
     }
 
-    fn lose_those(&mut self, is_gone: impl Fn(NodeId) -> bool) {
+    fn lose_those(&mut self, is_gone: impl Fn(NodeId) -> bool, now: Instant) {
         for transfer in self.incoming.keys().filter(|t| is_gone(t.sender)).copied().collect::<Vec<_>>() {
             self.lose_sender(transfer);
         }
@@ -190,20 +192,18 @@ impl Transfers {
             outgoing.receivers.keys().map(move |&receiver| (transfer, receiver))
         });
         for (transfer, receiver) in receivers.filter(|(_, node)| is_gone(*node)).collect::<Vec<_>>() {
-            self.lose_receiver(transfer, receiver);
+            self.lose_receiver(transfer, receiver, now);
         }
     }
 
     pub(super) fn handle_timeout(&mut self, now: Instant) {
         self.pump_all(now);
-        for outgoing in self.outgoing.values_mut().filter(|o| o.patience.is_some_and(|until| until <= now)) {
-            outgoing.patience = None;
-        }
+        self.outgoing.values_mut().for_each(|outgoing| outgoing.patience.retain(|_, until| *until > now));
         self.ask_again_for_stalled(now);
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
-        let patience = self.outgoing.values().filter_map(|outgoing| outgoing.patience);
+        let patience = self.outgoing.values().flat_map(|outgoing| outgoing.patience.values().copied());
         let stalls = self.incoming.values().filter_map(Incoming::stalls_at);
         patience.chain(stalls).min()
     }

@@ -7,7 +7,10 @@ use std::{
 };
 
 use crate::{
-    app::{Event, TransferFigures, TransferState, limits::STRAGGLER_PATIENCE},
+    app::{
+        Event, TransferFigures, TransferState,
+        limits::{CREDIT_STEP, SEND_WINDOW, STRAGGLER_PATIENCE},
+    },
     wire::{ErrorCode, MAX_CHUNK_BYTES, NodeId, RoomName, TransferId},
 };
 
@@ -30,8 +33,8 @@ pub(super) struct Outgoing {
     /// Parts that are being read.
     pub(super) reading: usize,
     pub(super) digest: Digest,
-    /// Until when those who keep up wait for one who does not.
-    pub(super) patience: Option<Instant>,
+    /// Until when, at each place, those who keep up wait for one who does not.
+    pub(super) patience: BTreeMap<u64, Instant>,
     /// Where the last part began, so that all get their turn.
     pub(super) last_read: u64,
     /// It cannot be sent any more; who is not here is told when they are.
@@ -64,7 +67,7 @@ impl Outgoing {
             receivers: to.into_iter().map(|(node, name)| (node, Receiver::new(name))).collect(),
             reading: 0,
             digest: Digest::Unknown,
-            patience: None,
+            patience: BTreeMap::new(),
             last_read: 0,
             failed: None,
         }
@@ -122,9 +125,14 @@ impl Outgoing {
     pub(super) fn next_part(&mut self, now: Instant) -> Option<(u64, usize)> {
         let len = self.len();
         let places: BTreeSet<u64> = self.receivers.values().filter_map(|r| r.wants(len)).collect();
+        self.patience.retain(|place, _| places.contains(place));
+        let is_full = self.under_way() >= SEND_WINDOW;
         let behind = places.range(self.last_read.saturating_add(1)..).chain(&places).copied();
         let front = places.last().copied().unwrap_or_default();
         for place in behind.collect::<Vec<_>>() {
+            if is_full && !self.has_little_under_way(place) {
+                continue;
+            }
             let part = (len - place).min(MAX_CHUNK_BYTES as u64);
             if self.is_ready(place, place + part, front, now) {
                 self.last_read = place;
@@ -146,18 +154,25 @@ impl Outgoing {
         }
         let waited_for = |receiver: &Receiver| !receiver.is_straggler && !receiver.may_have(end);
         if !there.iter().any(|receiver| waited_for(receiver)) {
-            self.patience = None;
+            self.patience.remove(&place);
             return true;
         }
-        let until = *self.patience.get_or_insert(now + STRAGGLER_PATIENCE);
+        let until = *self.patience.entry(place).or_insert(now + STRAGGLER_PATIENCE);
         if until > now {
             return false;
         }
-        self.patience = None;
+        self.patience.remove(&place);
         for receiver in there.into_iter().filter(|receiver| waited_for(receiver)) {
             receiver.is_straggler = true;
         }
         true
+    }
+
+    /// Whether somebody there has too little under way to say how far they are.
+    fn has_little_under_way(&self, place: u64) -> bool {
+        let len = self.len();
+        let there = self.receivers.values().filter(|receiver| receiver.wants(len) == Some(place));
+        there.map(Receiver::under_way).any(|bytes| bytes < CREDIT_STEP + MAX_CHUNK_BYTES as u64)
     }
 
     /// Bytes under way to those who keep up: what several get is counted once.

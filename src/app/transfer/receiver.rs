@@ -35,6 +35,8 @@ pub(super) struct Receiver {
     pub(super) is_straggler: bool,
     /// Its link takes no more for now.
     pub(super) is_full: bool,
+    /// People were told that it takes it.
+    pub(super) is_taken: bool,
     /// People were told that it is not here.
     pub(super) is_missed: bool,
     pub(super) told_at: Option<Instant>,
@@ -50,6 +52,7 @@ impl Receiver {
             held: 0,
             is_straggler: false,
             is_full: false,
+            is_taken: false,
             is_missed: false,
             told_at: None,
         }

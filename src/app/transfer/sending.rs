@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::{
     app::{
         Event, TransferState,
-        limits::{CREDIT_BYTES, MAX_TRANSFERS, PROGRESS_PERIOD, READ_AHEAD, SEND_WINDOW},
+        limits::{CREDIT_BYTES, MAX_TRANSFERS, PROGRESS_PERIOD, READ_AHEAD},
         trouble,
     },
     wire::{ErrorCode, Frame, MAX_RECEIVERS, NodeId, Offer, TransferId},
@@ -97,7 +97,8 @@ impl Transfers {
         let Some(outgoing) = self.outgoing.get_mut(&transfer).filter(|o| from <= o.len()) else { return };
         let Some(receiver) = outgoing.receivers.get_mut(&node) else { return };
         let upto = upto.min(from.saturating_add(CREDIT_BYTES));
-        (receiver.here, receiver.is_missed) = (true, false);
+        let news = !receiver.is_taken || receiver.is_missed;
+        (receiver.here, receiver.is_taken, receiver.is_missed) = (true, true, false);
         receiver.has = from;
         let taken = receiver.way == Way::Asked;
         match &mut receiver.way {
@@ -113,7 +114,7 @@ impl Transfers {
         let name = receiver.name.clone();
         let state = if from > 0 { TransferState::Resumed } else { TransferState::Accepted };
         let events =
-            [taken.then(|| outgoing.event(&name, state)), late.then(|| Event::Progress(outgoing.figures()))];
+            [news.then(|| outgoing.event(&name, state)), late.then(|| Event::Progress(outgoing.figures()))];
         events.into_iter().flatten().for_each(|event| self.notify(event));
         self.moved_at = Some(now);
         self.pump(transfer, now);
@@ -129,7 +130,6 @@ impl Transfers {
     fn pump(&mut self, transfer: TransferId, now: Instant) {
         while let Some(outgoing) = self.outgoing.get_mut(&transfer)
             && outgoing.reading < READ_AHEAD
-            && outgoing.under_way() < SEND_WINDOW
             && let Some((offset, len)) = outgoing.next_part(now)
         {
             let end = offset.saturating_add(u64::try_from(len).unwrap_or(u64::MAX));
@@ -274,20 +274,20 @@ impl Transfers {
     }
 
     /// There is no way to a receiver.
-    pub(super) fn lose_receiver(&mut self, transfer: TransferId, node: NodeId) {
+    pub(super) fn lose_receiver(&mut self, transfer: TransferId, node: NodeId, now: Instant) {
         let Some(outgoing) = self.outgoing.get_mut(&transfer) else { return };
         let Some(receiver) = outgoing.receivers.get_mut(&node).filter(|receiver| receiver.here) else {
             return;
         };
         receiver.here = false;
         receiver.way = Way::Asked;
-        if std::mem::replace(&mut receiver.is_missed, true) {
-            return;
-        }
+        let news = !std::mem::replace(&mut receiver.is_missed, true);
         let name = receiver.name.clone();
         let reason = format!("{name} is not here; it goes on by itself");
-        let event = outgoing.event(&name, TransferState::Waiting { reason });
-        self.notify(event);
+        let event = news.then(|| outgoing.event(&name, TransferState::Waiting { reason }));
+        event.into_iter().for_each(|event| self.notify(event));
+        // What was under way to it makes room for others.
+        self.pump(transfer, now);
     }
 
     /// A link took no more, the one to `node` or to all: nothing is sent over it until there is room. Then

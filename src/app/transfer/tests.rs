@@ -1,5 +1,6 @@
 mod incoming;
 mod outgoing;
+mod together;
 
 use std::time::Duration;
 
@@ -215,11 +216,11 @@ impl Desk {
 }
 
 fn states(events: &[Event]) -> Vec<&TransferState> {
-    let state = |event| match event {
-        &Event::Transfer { ref state, .. } => Some(state),
+    let all = events.iter().filter_map(|event| match event {
+        Event::Transfer { state, .. } => Some(state),
         _ => None,
-    };
-    events.iter().filter_map(state).collect()
+    });
+    all.collect()
 }
 
 fn kept_incoming(number: u32, saved: Option<&str>) -> KeptTransfer {

@@ -201,7 +201,7 @@ fn is_credit_extended_in_steps_and_at_the_end() {
         }
     }
     assert_eq!(upto, LONG);
-    let least = (LONG - CREDIT_BYTES) / (CREDIT_STEP + CHUNK);
+    let least = LONG / (CREDIT_STEP + CHUNK);
     assert!((least..least + 4).contains(&steps), "{steps} and {least}");
 }
 
@@ -228,7 +228,7 @@ fn does_an_offer_made_again_say_how_far_it_is() {
     let (mut desk, transfer) = Desk::receiving(2 * CHUNK);
     desk.gets(transfer, 0, 1);
     desk.writes();
-    desk.transfers.server_down();
+    desk.transfers.server_down(desk.now);
     let told = desk.events();
     assert!(matches!(states(&told)[..], [TransferState::Waiting { .. }]), "{told:?}");
     let again = desk.offered(offer(transfer, 1, 2 * CHUNK));
@@ -244,7 +244,7 @@ fn is_what_is_saved_verified_again_when_offered_again() {
     let (mut desk, transfer) = Desk::receiving(CHUNK);
     desk.gets(transfer, 0, 1);
     desk.hears(Frame::Complete { transfer, digest: [7; 32] });
-    desk.transfers.server_down();
+    desk.transfers.server_down(desk.now);
     desk.forget();
     desk.learns(FileNews::Saved { transfer, path: "/tmp/a.bin".into() });
     assert_eq!(desk.said(), [], "nobody is there to hear it");
