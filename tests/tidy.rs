@@ -229,3 +229,20 @@ fn is_an_unwanted_package_caught() {
     let lock = "[[package]]\nname = \"aws-lc-sys\"\nversion = \"0.1.0\"\n\n[[package]]\nname = \"ring\"\n";
     assert_eq!(checks::unwanted_packages(lock), ["Cargo.lock: aws-lc-sys"]);
 }
+
+#[test]
+fn has_every_promise_its_tests() {
+    let table = fs::read_to_string(root().join("docs/promises.md")).unwrap();
+    let rust = ["src", "tests"].map(|folder| files(&root().join(folder))).concat();
+    let sources: Vec<String> = rust.iter().filter_map(|path| fs::read_to_string(path).ok()).collect();
+    assert!(table.lines().count() > 30, "the table was found");
+    assert_eq!(checks::promises_without_tests(&table, &sources), Vec::<String>::new());
+}
+
+#[test]
+fn is_a_promise_without_a_test_caught() {
+    let sources = ["fn is_it_so() {}".to_owned()];
+    let table =
+        "| promise | tests |\n| --- | --- |\n| it is | `is_it_so` |\n| it was | `was_it_so` |\n| well | |\n";
+    assert_eq!(checks::promises_without_tests(table, &sources), ["was_it_so", "no test: | well | |"]);
+}

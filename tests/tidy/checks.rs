@@ -152,6 +152,23 @@ pub(crate) fn unfinished(source: &Source) -> Vec<String> {
     found.collect()
 }
 
+/// Rows of a table of promises that name no test, or one that is in none of these texts.
+pub(crate) fn promises_without_tests(table: &str, sources: &[String]) -> Vec<String> {
+    let is_row =
+        |line: &&str| line.starts_with("| ") && !line.starts_with("| ---") && *line != "| promise | tests |";
+    let is_there = |test: &str| sources.iter().any(|text| text.contains(&format!("fn {test}(")));
+    let mut missing = Vec::new();
+    for row in table.lines().filter(is_row) {
+        let tests = row.rsplit_once(" | ").map_or("", |(_, tests)| tests);
+        let tests: Vec<&str> = tests.split('`').skip(1).step_by(2).collect();
+        if tests.is_empty() {
+            missing.push(format!("no test: {row}"));
+        }
+        missing.extend(tests.into_iter().filter(|test| !is_there(test)).map(str::to_owned));
+    }
+    missing
+}
+
 /// Paths of the place where the file was written. Over any text, quotes and comments included.
 pub(crate) fn workplaces(path: &str, text: &str) -> Vec<String> {
     let marks = [concat!("/wo", "rk/"), concat!("../sha", "red")];
