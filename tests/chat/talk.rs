@@ -70,7 +70,7 @@ fn are_commands_that_do_not_exist_refused_and_nothing_sent() {
     alice.type_line("//hlep is what I typed");
     bob.says("[lobby] alice: /hlep is what I typed");
     alice.type_line("/help");
-    alice.complains("/quit [REASON]            leave (also /exit)");
+    alice.complains("/quit [REASON]               leave (also /exit)");
 }
 
 #[test]
