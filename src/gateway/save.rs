@@ -7,11 +7,7 @@ use std::{
     path::Path,
 };
 
-/// Bytes of the longest name of a file.
-const MAX_NAME_BYTES: usize = 200;
-
-/// Names tried when the first is taken: notes.txt, notes-2.txt …
-const MAX_TRIES: u32 = 999;
+use crate::node::{MAX_SAFE_NAME_BYTES, MAX_SAME_NAMES, numbered};
 
 /// Names that some system gives to a device, whatever stands behind a dot.
 const DEVICES: [&str; 6] = ["con", "prn", "aux", "nul", "com", "lpt"];
@@ -27,7 +23,7 @@ pub(super) fn save(folder: &Path, name: &str, content: &[u8], replaces: bool) ->
     if replaces {
         return replace(folder, &name, content).map(|()| name);
     }
-    for number in 1..=MAX_TRIES {
+    for number in 1..=MAX_SAME_NAMES {
         let name = numbered(&name, number);
         match create(&folder.join(&name)) {
             Ok(mut file) => return file.write_all(content).map(|()| name),
@@ -44,7 +40,7 @@ pub(super) fn safe_file_name(name: &str) -> String {
     let base = name.rsplit(['/', '\\']).next().unwrap_or_default();
     let legal = |c: char| if c.is_control() || "<>:\"|?*".contains(c) { '_' } else { c };
     let mut safe: String = base.chars().map(legal).collect();
-    while safe.len() > MAX_NAME_BYTES {
+    while safe.len() > MAX_SAFE_NAME_BYTES {
         safe.pop();
     }
     let safe = safe.trim_end_matches(['.', ' ']).trim_start();
@@ -59,14 +55,6 @@ pub(super) fn safe_file_name(name: &str) -> String {
     }
 }
 
-fn numbered(name: &str, number: u32) -> String {
-    match (number, name.rsplit_once('.')) {
-        (1, _) => name.to_owned(),
-        (_, Some((stem, end))) if !stem.is_empty() => format!("{stem}-{number}.{end}"),
-        _ => format!("{name}-{number}"),
-    }
-}
-
 /// Through a new file beside it, so that nobody ever sees half of one and no link is followed.
 fn replace(folder: &Path, name: &str, content: &[u8]) -> io::Result<()> {
     let path = folder.join(name);
@@ -78,7 +66,7 @@ fn replace(folder: &Path, name: &str, content: &[u8]) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }
-    for number in 1..=MAX_TRIES {
+    for number in 1..=MAX_SAME_NAMES {
         let beside = folder.join(format!(".{name}.{number}.part"));
         let mut file = match create(&beside) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
@@ -146,8 +134,8 @@ mod tests {
         ] {
             assert_eq!(safe_file_name(theirs), ours, "{theirs:?}");
         }
-        assert_eq!(safe_file_name(&"ä".repeat(500)).len(), MAX_NAME_BYTES);
-        assert_eq!(safe_file_name(&"x".repeat(MAX_NAME_BYTES)).len(), MAX_NAME_BYTES);
+        assert_eq!(safe_file_name(&"ä".repeat(500)).len(), MAX_SAFE_NAME_BYTES);
+        assert_eq!(safe_file_name(&"x".repeat(MAX_SAFE_NAME_BYTES)).len(), MAX_SAFE_NAME_BYTES);
     }
 
     #[test]

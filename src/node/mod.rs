@@ -23,6 +23,7 @@ use crate::app::{Command, Event, Outcome};
 pub use build::{Node, StartError};
 pub use dial::{MAX_GREETING, dial_error};
 pub use driver::STOP_TIMEOUT;
+pub(crate) use files::numbered;
 pub use files::{
     FILE_NEWS_QUEUE, FilePlace, FilePlaceError, JOBS_PER_TRANSFER, MAX_FILE_THREADS, MAX_KEPT_TRANSFERS,
     MAX_SAFE_NAME_BYTES, MAX_SAME_NAMES, MIN_FREE_BYTES, PART_PATIENCE,

@@ -9,11 +9,9 @@ use crate::{
     app::{
         Action, LinkId,
         limits::{CREDIT_BYTES, MAX_OFFERS_PER_NODE, MAX_RELAYS},
+        transfer::is_file_name,
     },
-    wire::{
-        CAN_TRANSFER, ErrorCode, Frame, MAX_CHUNK_BYTES, MAX_FILE_NAME_BYTES, MAX_RECEIVERS, NodeId, Offer,
-        TransferId,
-    },
+    wire::{CAN_TRANSFER, ErrorCode, Frame, MAX_CHUNK_BYTES, MAX_RECEIVERS, NodeId, Offer, TransferId},
 };
 
 use super::Hub;
@@ -66,8 +64,7 @@ impl Hub {
         let (transfer, sender) = (offer.transfer, offer.transfer.sender);
         let Some(nick) = self.links.get(&link).and_then(|session| session.nick.clone()) else { return };
         offer.to.retain(|&receiver| receiver != sender);
-        let named = (1..=MAX_FILE_NAME_BYTES).contains(&offer.name.len());
-        if !named || offer.to.is_empty() || offer.to.len() > MAX_RECEIVERS {
+        if !is_file_name(&offer.name) || offer.to.is_empty() || offer.to.len() > MAX_RECEIVERS {
             return self.refuse(link, ErrorCode::Malformed, "not an offer that can be passed on");
         }
         let same = self.relays.keys().filter(|relayed| relayed.sender == sender).count();
@@ -128,29 +125,28 @@ impl Hub {
         if bytes.is_empty() || bytes.len() > MAX_CHUNK_BYTES {
             return;
         }
-        let Some(relay) = self.relays.get_mut(&transfer).filter(|relay| end <= relay.offer.len) else {
-            return;
-        };
-        let due =
-            relay.receivers.iter_mut().filter(|(_, place)| place.next == Some(offset) && end <= place.upto);
-        let mut to = Vec::new();
-        for (node, place) in due {
-            place.next = Some(end);
-            to.extend(self.nodes.get(node));
-        }
-        self.send_all(to, Frame::Chunk { transfer, offset, bytes });
+        self.pass_on(Frame::Chunk { transfer, offset, bytes }, transfer, |place, len| {
+            let is_due = place.next == Some(offset) && end <= place.upto.min(len);
+            place.next = if is_due { Some(end) } else { place.next };
+            is_due
+        });
     }
 
     fn relay_complete(&mut self, transfer: TransferId, digest: [u8; 32]) {
+        self.pass_on(Frame::Complete { transfer, digest }, transfer, |place, len| {
+            let is_due = place.next == Some(len) && !place.complete;
+            place.complete |= is_due;
+            is_due
+        });
+    }
+
+    /// Says it to those receivers whose turn it is, by where each is and how long the file is.
+    fn pass_on(&mut self, frame: Frame, transfer: TransferId, takes: impl Fn(&mut Place, u64) -> bool) {
         let Some(relay) = self.relays.get_mut(&transfer) else { return };
         let len = relay.offer.len;
-        let due = relay.receivers.iter_mut().filter(|(_, place)| place.next == Some(len) && !place.complete);
-        let mut to = Vec::new();
-        for (node, place) in due {
-            place.complete = true;
-            to.extend(self.nodes.get(node));
-        }
-        self.send_all(to, Frame::Complete { transfer, digest });
+        let due = relay.receivers.iter_mut().filter_map(|(node, place)| takes(place, len).then_some(node));
+        let to = due.filter_map(|node| self.nodes.get(node).copied()).collect();
+        self.send_all(to, frame);
     }
 
     fn relay_cancel(

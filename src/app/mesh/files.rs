@@ -65,10 +65,9 @@ impl Mesh {
         }
     }
 
-    /// Until when the end of the input waits: as long as a file moves.
+    /// Until when the end of the input waits.
     pub(super) fn finish_at(&self) -> Option<Instant> {
-        let moved = self.transfers.moved_at().map(|at| at + self.config.linger);
-        self.finish_by.map(|by| moved.map_or(by, |moved| moved.max(by)))
+        self.transfers.put_off(self.finish_by, self.config.linger)
     }
 
     pub(super) fn drain_transfers(&mut self) {

@@ -300,18 +300,16 @@ impl Transfers {
         let all = written == incoming.len;
         // Also where there is nothing left to allow: what is known to have come makes room at the sender.
         let worth = all || written >= incoming.told.saturating_add(CREDIT_STEP);
-        let mut due = Vec::new();
-        if incoming.here && incoming.stage == Stage::Flowing && worth {
+        let credit = (incoming.here && incoming.stage == Stage::Flowing && worth).then(|| {
             (incoming.upto, incoming.told) = (upto.max(incoming.upto), written);
-            let upto = incoming.upto;
-            due.push(Frame::Credit { transfer, receiver: me, from: written, upto, again: false });
-        }
+            Frame::Credit { transfer, receiver: me, from: written, upto: incoming.upto, again: false }
+        });
         let late = incoming.told_at.is_none_or(|at| at + PROGRESS_PERIOD <= now);
         let progress = (late || all).then(|| incoming.figures());
         if progress.is_some() {
             incoming.told_at = Some(now);
         }
-        due.into_iter().for_each(|frame| self.say(transfer.sender, frame));
+        credit.into_iter().for_each(|frame| self.say(transfer.sender, frame));
         progress.into_iter().for_each(|figures| self.notify(Event::Progress(figures)));
     }
 

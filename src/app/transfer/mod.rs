@@ -11,7 +11,7 @@ mod sending;
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     path::PathBuf,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use crate::wire::{Epoch, ErrorCode, Frame, Nick, NodeId, RoomName, TransferId};
@@ -239,9 +239,9 @@ impl Transfers {
             .map(|outgoing| format!("/send {} to {}", outgoing.path.display(), outgoing.peers()))
     }
 
-    /// When something last moved.
-    pub(super) const fn moved_at(&self) -> Option<Instant> {
-        self.moved_at
+    /// Until when who would wait until `by` waits: as long as a file moves.
+    pub(super) fn put_off(&self, by: Option<Instant>, linger: Duration) -> Option<Instant> {
+        by.map(|by| self.moved_at.map_or(by, |moved| by.max(moved + linger)))
     }
 
     fn transfer(&self, id: u32) -> Option<TransferId> {

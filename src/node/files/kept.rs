@@ -12,7 +12,10 @@ use tracing::warn;
 
 use crate::{app::KeptTransfer, wire::TransferId};
 
-use super::super::{clock::unix_ms, identity::write_whole};
+use super::{
+    super::{clock::unix_ms, identity::write_whole},
+    sink::{PART_ENDING, part_name},
+};
 
 /// Transfers that are remembered. The one that was saved longest ago makes way; where none was, one more is not
 /// remembered.
@@ -25,7 +28,6 @@ const MAX_KEPT_BYTES: u64 = 1 << 20;
 pub const PART_PATIENCE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 const ENDING: &str = ".json";
-const PART_ENDING: &str = ".part";
 
 /// Which transfers are remembered.
 #[derive(Debug)]
@@ -103,7 +105,7 @@ impl Ledger {
 
     /// Removes what has arrived of transfers that nobody remembers.
     pub(super) fn sweep(&self, parts: &Path) -> io::Result<()> {
-        let known: Vec<String> = self.known.keys().map(|id| format!("{id}{PART_ENDING}")).collect();
+        let known: Vec<String> = self.known.keys().copied().map(part_name).collect();
         let by = SystemTime::UNIX_EPOCH + Duration::from_millis(unix_ms()).saturating_sub(PART_PATIENCE);
         for path in by_age(parts)? {
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();

@@ -40,6 +40,7 @@ use worker::{NOT_OPEN, Signs, Worker};
 
 pub use kept::{MAX_KEPT_TRANSFERS, PART_PATIENCE};
 pub use names::MAX_SAFE_NAME_BYTES;
+pub(crate) use names::numbered;
 pub use publish::MAX_SAME_NAMES;
 pub use space::MIN_FREE_BYTES;
 

@@ -33,7 +33,7 @@ pub(super) fn safe_name(name: &str) -> String {
 }
 
 /// What is tried when a name is taken: notes.txt, notes-2.txt …
-pub(super) fn numbered(name: &str, number: u32) -> String {
+pub(crate) fn numbered(name: &str, number: u32) -> String {
     match (number, name.rsplit_once('.')) {
         (0 | 1, _) => name.to_owned(),
         (_, Some((stem, ending))) if !stem.is_empty() => format!("{stem}-{number}.{ending}"),

@@ -34,9 +34,17 @@ pub(super) struct Sink {
     held: u64,
 }
 
-/// Where the part of a transfer is.
+/// How the names of parts end.
+pub(super) const PART_ENDING: &str = ".part";
+
+/// What the part of a transfer is called.
+pub(super) fn part_name(transfer: TransferId) -> String {
+    format!("{transfer}{PART_ENDING}")
+}
+
+/// Where it is.
 pub(super) fn part_path(place: &Place, transfer: TransferId) -> PathBuf {
-    place.parts.join(format!("{transfer}.part"))
+    place.parts.join(part_name(transfer))
 }
 
 /// Throws away what has arrived.
