@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     half::{Half, PORT, SLACK},
+    kernel,
     link::Link,
     plan::{Plan, Workload},
     receive::Received,
@@ -59,6 +60,7 @@ pub(crate) struct Cell {
     /// From the start of the traffic to the end of the counting.
     pub(crate) whole_ns: u64,
     pub(crate) notes: Vec<String>,
+    pub(crate) kernel: String,
     /// The machine was disturbed while it ran.
     pub(crate) is_noisy: bool,
 }
@@ -72,6 +74,7 @@ pub(crate) async fn run(plan: &Plan, link: &Link) -> Result<Cell> {
         connected: 0,
         whole_ns: 0,
         notes: Vec::new(),
+        kernel: kernel::described(),
         is_noisy: false,
     };
     if let Err(why) = cell.fill().await {

@@ -8,6 +8,7 @@ mod columns;
 mod fair;
 mod figures;
 mod half;
+mod kernel;
 mod link;
 mod message;
 mod plan;

@@ -1,5 +1,7 @@
 //! The same figures for machines.
 
+use std::collections::BTreeSet;
+
 use anyhow::Result;
 use serde::Serialize;
 
@@ -44,6 +46,7 @@ struct Row<'a> {
     price: Option<f64>,
     packet_bytes: f64,
     cpu_us: Option<f64>,
+    kernels: BTreeSet<&'a str>,
     noisy: bool,
     notes: Vec<&'a String>,
 }
@@ -130,6 +133,7 @@ fn row<'a>(link: &'a str, workload: Workload, column: &'a str, group: &'a Group)
         price: group.price(),
         packet_bytes: group.packet_bytes(),
         cpu_us: group.cpu_us(),
+        kernels: group.cells.iter().map(|cell| cell.kernel.as_str()).collect(),
         noisy: group.is_noisy(),
         notes: group.cells.iter().flat_map(|cell: &Cell| &cell.notes).collect(),
     }

@@ -1,6 +1,6 @@
 //! Markdown: a table for each workload and figure, the links its rows, the columns its columns.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeSet, fmt::Write as _};
 
 use super::{
     fairness::Contests,
@@ -166,6 +166,9 @@ fn remarks(text: &mut String, gathered: &Gathered) {
         text,
         "- {passes} passes; ∞: not delivered. Of `raw`: of what arrived. `~`: datagrams came late too, the machine was disturbed."
     );
+    let cells = gathered.groups().flat_map(|(.., group)| &group.cells);
+    let kernels: BTreeSet<_> = cells.map(|cell| cell.kernel.as_str()).collect();
+    let _ = writeln!(text, "- Kernel: {}.", kernels.into_iter().collect::<Vec<_>>().join("; "));
     let apart: Vec<_> = columns::names().filter(|name| columns::bulk_apart(name)).collect();
     let _ = writeln!(text, "- Chat beside bulk has a connection of its own in: {}.", apart.join(", "));
     for (link, workload, column, group) in gathered.groups() {
