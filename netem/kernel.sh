@@ -38,14 +38,15 @@ remove_kernel() {
     rm -rf -- "$scratch"
 }
 
-# What goes before the kernel's name: its core, and the right to it before others.
+# What goes before the kernel's name: its core, and, where the time is real, the
+# right to it before others.
 pin() {
     pinned=()
     [[ -n ${NETEM_CPU:-} ]] || return 0
     need taskset util-linux
     taskset -c "$NETEM_CPU" true 2>/dev/null || die "NETEM_CPU: there is no core $NETEM_CPU"
     pinned=(taskset -c "$NETEM_CPU")
-    ! chrt -f 10 true 2>/dev/null || pinned+=(chrt -f 10)
+    [[ -n $virtual ]] || ! chrt -f 10 true 2>/dev/null || pinned+=(chrt -f 10)
 }
 
 # What it is told: where its time can be virtual, it is. Programs then take none

@@ -7,7 +7,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    half::{Half, PORT, SLACK},
+    half::{Half, PORT, SLACK, all_gone},
     kernel,
     link::Link,
     plan::{Plan, Workload},
@@ -80,6 +80,7 @@ pub(crate) async fn run(plan: &Plan, link: &Link) -> Result<Cell> {
     if let Err(why) = cell.fill().await {
         cell.notes.push(format!("{why:#}"));
     }
+    all_gone().await;
     let notes = [cell.sent.note.take(), cell.received.note.take()];
     cell.notes.extend(notes.into_iter().flatten());
     Ok(cell)

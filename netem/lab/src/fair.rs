@@ -9,7 +9,7 @@ use clap::Args;
 use crate::{
     clock::{self, Alarm},
     columns::{self, RAW},
-    half::{Half, PORT, SLACK},
+    half::{Half, PORT, SLACK, all_gone},
     link::Link,
     plan::{Plan, Workload},
     receive::Received,
@@ -97,6 +97,7 @@ impl Fair {
         if let Err(why) = self.fill(&mut contest).await {
             contest.notes.push(format!("{why:#}"));
         }
+        all_gone().await;
         contest
     }
 

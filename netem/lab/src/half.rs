@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines},
     process::{Child, ChildStdin, ChildStdout, Command},
-    time::timeout,
+    time::{sleep, timeout},
 };
 
 use crate::{
@@ -24,9 +24,16 @@ pub(crate) const PORT: u16 = 4224;
 
 /// It does not outlive this.
 pub(crate) struct Half {
+    /// Killed when this is dropped, see [`all_gone`].
     _child: Child,
     stdin: ChildStdin,
     stdout: Lines<BufReader<ChildStdout>>,
+}
+
+/// Waits until those that were dropped are gone, and their ports free: to be killed takes them no time, but a
+/// moment.
+pub(crate) async fn all_gone() {
+    sleep(Duration::from_secs(1)).await;
 }
 
 impl Half {
