@@ -165,3 +165,15 @@ fn bulk_table() {
         }
     }
 }
+
+/// Where some packets take no time an average of few of them can be any latency, and the rest look queued: a flow
+/// that believes it begins slowly and then sees a rival in every round.
+#[test]
+fn does_a_link_that_reorders_ever_look_like_one_with_a_rival() {
+    let (profile, rate, loss, _) = LINKS[7];
+    for seed in 1..=12 {
+        let outcome = run(profile, Algorithm::default(), NO_STALLS, Duration::from_secs(8), seed);
+        let share = share_of(rate, loss, outcome.goodput);
+        assert!(share >= 0.7, "seed {seed}: {share} {outcome:?}");
+    }
+}

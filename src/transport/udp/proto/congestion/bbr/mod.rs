@@ -279,7 +279,8 @@ impl Bbr {
         let is_long = signs.queue > self.path.queue_limit(2, Duration::from_millis(10));
         let queued = if has_queue { queued.saturating_add(1 + u8::from(is_long)) } else { 0 };
         let overflows = has_queue && self.path.is_exceeded(report);
-        let best = if grew { report.rate } else { best };
+        // One packet that overtook others makes a rate no path has, if there was nothing else to send.
+        let best = if grew && !report.app_limited { report.rate } else { best };
         self.phase = Phase::Startup { best, stale, queued };
         if stale >= FULL_ROUNDS || queued >= QUEUE_ROUNDS || overflows {
             self.drain();

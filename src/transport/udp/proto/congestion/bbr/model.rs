@@ -3,7 +3,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::{cohorts::Average, round::Report};
+use super::{
+    cohorts::{Average, LEAST_SAMPLES},
+    round::Report,
+};
 
 /// How long a latency counts as what the path takes at least: between this and twice as long (`MinRTTFilterLen`
 /// of BBR is 10 s).
@@ -103,21 +106,27 @@ impl Bandwidth {
 pub(super) struct Floor {
     window: Option<(Instant, Duration)>,
     before: Option<Duration>,
-    /// The least of what arrived in a round: all there is at first.
-    provisional: Option<Duration>,
+    /// The least of what arrived in a round of packets enough, or in the best there was: all there is at first.
+    provisional: Option<Average>,
 }
 
 impl Floor {
     /// `None` before the first average.
     pub(super) fn get(&self) -> Option<Duration> {
         let now = self.window.map(|(_, least)| least);
-        now.into_iter().chain(self.before).min().or(self.provisional)
+        now.into_iter().chain(self.before).min().or(self.provisional.map(|least| least.latency))
     }
 
     /// What arrived in a round.
     pub(super) fn on_round(&mut self, report: &Report) {
-        let average = report.latency.saturating_add(report.error);
-        self.provisional = Some(self.provisional.map_or(average, |least| least.min(average)));
+        let (latency, samples) = (report.latency.saturating_add(report.error), report.samples);
+        let is_better = self.provisional.is_none_or(|least| {
+            let are_few = least.samples.min(samples) < LEAST_SAMPLES;
+            if are_few { samples > least.samples } else { latency < least.latency }
+        });
+        if is_better {
+            self.provisional = Some(Average { latency, samples });
+        }
     }
 
     /// Takes an average in, of packets that deviate so much by themselves. With `hold` nothing is forgotten.

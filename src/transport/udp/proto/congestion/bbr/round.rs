@@ -34,6 +34,8 @@ pub(super) struct Report {
     pub(super) spurious: u64,
     /// From sending to acknowledgement, on average.
     pub(super) latency: Duration,
+    /// Of so many packets.
+    pub(super) samples: u32,
     /// How far that may be off by chance: twice its standard error.
     pub(super) error: Duration,
     pub(super) app_limited: bool,
@@ -83,6 +85,7 @@ impl Round {
             lost: self.lost,
             spurious: self.spurious,
             latency: self.latency / self.samples.max(1),
+            samples: self.samples,
             error: standard_error(deviation, self.samples) * 2,
             app_limited: self.app_limited,
         };
