@@ -13,8 +13,9 @@ const HEARSAY_COPIES: u8 = 2;
 /// Messages that wait for an acknowledgement and are few.
 const MANY: f64 = 2.0;
 
-/// The least and most time between two copies.
-pub(super) const LEAST_GAP: Duration = Duration::from_millis(5);
+/// The least and most time between two copies. At the least a message that needs its second copy is 5 ms late,
+/// although timers fire at whole milliseconds.
+pub(super) const LEAST_GAP: Duration = Duration::from_micros(4500);
 const MOST_GAP: Duration = Duration::from_millis(40);
 
 /// Time between the copies of a late message in a burst of packets.
@@ -144,7 +145,7 @@ impl Conditions {
     /// none, but at most a quarter of a round trip and 40 ms. Where more packets end a burst, and not
     /// time, the copies of later rounds follow each other closely.
     ///
-    /// At least 5 ms otherwise, even where that is longer than a round trip: there the deadline comes first. But
+    /// At least 4.5 ms otherwise, even where that is longer than a round trip: there the deadline comes first. But
     /// 1 ms where so much is lost that the copy decides when half of the messages arrive, and what follows
     /// closely is not lost more often than the rest.
     pub(super) fn gap(&self, round: u32) -> Duration {
@@ -209,7 +210,7 @@ impl Conditions {
     /// packet or its acknowledgement is lost, with probability `p2 = 1 - (1 - p)^2`: half of all messages at
     /// 30 %. So it is put off until `k` copies could have been acknowledged, with `p2^k <= 0.15`: one at 7 %,
     /// two at 20 %, three at 30 %. A message that does need the round is late by `k - 1` gaps, which are
-    /// 5 ms each. Where bursts made the gap longer than an eighth of the round trip, time is worth more
+    /// 4.5 ms each. Where bursts made the gap longer than an eighth of the round trip, time is worth more
     /// than the packet.
     fn patience(&self, copies: u8, gap: Duration) -> Duration {
         if gap > (self.srtt / 8).max(LEAST_GAP) {
