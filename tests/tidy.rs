@@ -21,10 +21,11 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Every file below a folder, in order.
+/// Every file below a folder, in order, but not what was built and measured there.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| !(path.ends_with("target") || path.ends_with("lab/out")));
     paths.sort();
     let within = |path: PathBuf| if path.is_dir() { files(&path) } else { vec![path] };
     paths.into_iter().flat_map(within).collect()
