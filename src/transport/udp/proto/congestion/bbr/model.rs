@@ -114,7 +114,7 @@ impl Floor {
     /// `None` before the first average.
     pub(super) fn get(&self) -> Option<Duration> {
         let now = self.window.map(|(_, least)| least);
-        now.into_iter().chain(self.before).min().or(self.provisional.map(|least| least.latency))
+        now.into_iter().chain(self.before).min().or_else(|| self.provisional.map(|least| least.latency))
     }
 
     /// What arrived in a round.
