@@ -9,16 +9,12 @@ set -euo pipefail
 
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 readonly here
-
-die() {
-    printf 'virtual-kernel: %s\n' "$1" >&2
-    exit 2
-}
+# shellcheck source-path=SCRIPTDIR source=kernel.sh
+. "$here/kernel.sh"
 
 (($# <= 2)) || die "usage: $(sed -n '2s/^# *//p' "${BASH_SOURCE[0]}")"
-for tool in make:make cc:gcc bison:bison flex:flex bc:bc; do
-    command -v "${tool%:*}" >/dev/null || die "${tool%:*} is missing: apt-get install ${tool#*:}"
-done
+for tool in make bison flex bc; do need "$tool" "$tool"; done
+need cc gcc
 
 source=${1:-}
 if [[ -z $source ]]; then
@@ -26,8 +22,9 @@ if [[ -z $source ]]; then
 fi
 [[ -e $source ]] || die "no source of Linux: apt-get install linux-source, or name a tree or an archive"
 
-mkdir -p -- "${2:-$here/../target/netem}"
-directory=$(realpath -- "${2:-$here/../target/netem}")
+directory=${2:-$here/../target/netem}
+mkdir -p -- "$directory"
+directory=$(realpath -- "$directory")
 if [[ -f $source ]]; then
     mkdir -p -- "$directory/source"
     tar -xf "$source" -C "$directory/source" --strip-components 1
