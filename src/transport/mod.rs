@@ -197,7 +197,8 @@ pub struct LinkStats {
 /// How long a handshake may take, first byte included.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a link may make no progress while it has something to write before it counts as lost.
+/// How long a link may make no progress while it has something to write before it counts as lost. What
+/// is written over TCP must also be acknowledged within it, where the system offers that (Linux).
 pub const STALL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long [`LinkTx::close`] waits without any progress of the other side.

@@ -227,6 +227,7 @@ fn broken(error: io::Error) -> String {
     match error.kind() {
         // What TLS makes of a connection that ended without its goodbye.
         io::ErrorKind::UnexpectedEof => HUNG_UP.to_owned(),
+        io::ErrorKind::TimedOut => format!("nothing got through for {} s", STALL_TIMEOUT.as_secs()),
         _ => error.to_string(),
     }
 }
