@@ -10,6 +10,10 @@ const EPSILON: f64 = 1e-3;
 /// How often a message is sent of which only others know that the path loses packets.
 const HEARSAY_COPIES: u8 = 2;
 
+/// Messages that wait for an acknowledgement and are so many that one that is late is late for a crowd: once
+/// more then. A person on a line that others share has never so many.
+const CROWD: usize = 16;
+
 /// Messages that wait for an acknowledgement and are few.
 const MANY: f64 = 2.0;
 
@@ -110,7 +114,8 @@ impl Conditions {
         if self.is_silence_unexplained(unanswered) || round > self.linear_rounds() {
             return 1;
         }
-        let max_copies = if self.p.is_hearsay { max_copies.min(HEARSAY_COPIES) } else { max_copies }.max(1);
+        let believed = HEARSAY_COPIES + u8::from(waiting > CROWD);
+        let max_copies = if self.p.is_hearsay { max_copies.min(believed) } else { max_copies }.max(1);
         let epsilon = EPSILON / (waiting as f64 / MANY).max(1.0);
         let needed = if self.p.has_loss && p >= MIN_LOSS { (epsilon.ln() / p.ln()).ceil() } else { 1.0 };
         let needed = needed.clamp(1.0, f64::from(max_copies)) as u8;

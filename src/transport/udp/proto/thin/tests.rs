@@ -244,6 +244,14 @@ fn copies_ride_in_other_packets() {
 }
 
 #[test]
+fn hearsay_is_believed_more_where_many_wait() {
+    let hearsay = LossView { is_hearsay: true, ..lossy(100).view() };
+    let conditions = Conditions { p: hearsay, ..conditions(&lossy(100)) };
+    let copies = |waiting| conditions.target(0, 0, waiting, 3);
+    assert_eq!([copies(0), copies(16), copies(17)], [2, 2, 3]);
+}
+
+#[test]
 fn brakes_stop_copies_and_never_rounds() {
     let loss = lossy(10);
     let marked = Conditions { marked: Some(start()), srtt: millis(50), ..conditions(&loss) };
