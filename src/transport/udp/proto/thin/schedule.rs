@@ -10,12 +10,12 @@ const EPSILON: f64 = 1e-3;
 /// How often a message is sent of which only others know that the path loses packets.
 const HEARSAY_COPIES: u8 = 2;
 
-/// Messages that wait for an acknowledgement and are so many that one that is late is late for a crowd: once
-/// more then. A person on a line that others share has never so many.
-const CROWD: usize = 16;
-
 /// Messages that wait for an acknowledgement and are few.
 const MANY: f64 = 2.0;
+
+/// Messages that wait for an acknowledgement and are so many that each late one makes a crowd late. A person on
+/// a line that others share has never so many.
+const CROWD: usize = 16;
 
 /// The least and most time between two copies. At the least a message that needs its second copy is 5 ms late,
 /// although timers fire at whole milliseconds.
@@ -97,7 +97,8 @@ pub(crate) struct Conditions {
 
 impl Conditions {
     /// How often a message is sent in a round: the least `c` with `p_hat^c <= 0.001`, at most `max_copies`.
-    /// Less than that thousandth where more than [`MANY`] are `waiting`: one that is late holds them up.
+    /// Less than that thousandth where more than [`MANY`] are `waiting`: one that is late holds them up. Where a
+    /// [`CROWD`] is, a thousandth of all of them together.
     ///
     /// `round` counts from 0, `unanswered` the packets with the message whose fate is unknown. Once
     /// without loss worth mentioning; a repeated round has two at least, and from the second on one more.
@@ -116,7 +117,8 @@ impl Conditions {
         }
         let believed = HEARSAY_COPIES + u8::from(waiting > CROWD);
         let max_copies = if self.p.is_hearsay { max_copies.min(believed) } else { max_copies }.max(1);
-        let epsilon = EPSILON / (waiting as f64 / MANY).max(1.0);
+        let few = if waiting > CROWD { 1.0 } else { MANY };
+        let epsilon = EPSILON / (waiting as f64 / few).max(1.0);
         let needed = if self.p.has_loss && p >= MIN_LOSS { (epsilon.ln() / p.ln()).ceil() } else { 1.0 };
         let needed = needed.clamp(1.0, f64::from(max_copies)) as u8;
         let copies = match round {
