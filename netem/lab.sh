@@ -120,6 +120,11 @@ measure() {
     if [[ $1 == */loopback.json ]]; then
         exec "${command[@]}"
     fi
+    # The bursts of a profile last for a time, and a person's lines are about so far apart, copies and
+    # acknowledgements between them; those of our own links are of so many packets.
+    if [[ $1 == "$here"/profiles/* ]]; then
+        export NETEM_PACKET_MS=${NETEM_PACKET_MS:-10}
+    fi
     NETEM_CPU=$2 exec "$here/run.sh" "$1" -- "${command[@]}"
 }
 
