@@ -83,7 +83,10 @@ fn table() -> Vec<(Frame, String)> {
         (Frame::Have { room: room.clone(), logs: vec![have()] }, format!("0e {l} 01 {a} 07 01 02 04")),
         (Frame::Want { log: log(), from: Seq(1), upto: Seq(4) }, format!("0f {log_bytes} 01 04")),
         (Frame::Digest { room: room.clone(), sum: u64::MAX }, format!("10 {l} ff*9 01")),
-        (Frame::History { room: room.clone(), limit: 300 }, format!("11 {l} ac02")),
+        (
+            Frame::History { room: room.clone(), limit: 300, before: Some(record().id()) },
+            format!("11 {l} ac02 01 {a} 07 03"),
+        ),
         (
             Frame::Page { room: room.clone(), lines: vec![line()], last: true },
             format!("12 {l} 01 {line_bytes} 01"),

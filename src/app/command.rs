@@ -32,6 +32,8 @@ pub enum Command {
     Rename(Nick),
     /// Show the last lines of the current room.
     History(usize),
+    /// Show lines of it from before those that are shown.
+    Older(usize),
     /// Set the topic of the current room, or show it.
     Topic(Option<String>),
     /// Get lines with this term from every open room.

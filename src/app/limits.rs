@@ -77,6 +77,12 @@ pub const HISTORY_ON_JOIN: u16 = 50;
 /// Lines that one request for history can bring.
 pub const MAX_HISTORY: u16 = 1_000;
 
+/// Requests for past lines that one link may have open: one of each room that it joins, and some.
+pub const MAX_RECALLS: usize = MAX_ROOMS_PER_NODE + 16;
+
+/// Requests for past lines that wait for an answer before a person may ask for more.
+pub const MAX_ASKED: usize = MAX_ROOMS_PER_NODE + 8;
+
 /// Bytes of past lines put into one frame.
 pub const PAGE_BYTES: usize = 32 << 10;
 

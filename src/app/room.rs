@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     store::StoredRoom,
-    wire::{Epoch, HaveLog, Kind, LogKey, NodeId, Record, RoomId, Seq, Vector},
+    wire::{Epoch, HaveLog, Kind, LogKey, NodeId, Record, RecordId, RoomId, Seq, Vector},
 };
 
 use super::{
@@ -251,11 +251,17 @@ impl Room {
         }
     }
 
-    /// The last `count` lines that arrived by `cut`, oldest first. Only what is meant to be read.
-    pub fn last_lines(&self, count: usize, cut: Instant) -> Vec<&Record> {
+    /// The last `count` lines that arrived by `cut`, of those before `before` where that is given, oldest first.
+    /// Only what is meant to be read; none where `before` is not kept.
+    pub fn last_lines(&self, count: usize, cut: Instant, before: Option<RecordId>) -> Vec<&Record> {
         let kept = |&(author, epoch, seq): &(NodeId, Epoch, Seq)| self.log(author, epoch)?.get(seq);
         let is_line = |kept: &&Kept| kept.arrived <= cut && kept.record.kind == Kind::TEXT;
-        let newest_first = self.arrivals.iter().rev().filter_map(kept).filter(is_line);
+        let newest_first = self.arrivals.iter().rev();
+        let bound = before.map(|RecordId { author, epoch, seq }| (author, epoch, seq));
+        let behind = bound.map_or(0, |bound| {
+            newest_first.clone().position(|key| *key == bound).map_or(usize::MAX, |at| at.saturating_add(1))
+        });
+        let newest_first = newest_first.skip(behind).filter_map(kept).filter(is_line);
         let mut lines: Vec<&Record> = newest_first.take(count).map(|kept| &kept.record).collect();
         lines.reverse();
         lines

@@ -7,8 +7,8 @@ use std::{
 };
 
 use crate::{
-    store::{Author, Entry, Page, PageQuery, Stored, StoredRoom},
-    wire::{Addr, ByeReason, Frame, Hello, LogKey, RoomId, Seq},
+    store::{Author, Entry, LinesQuery, Page, PageQuery, Stored, StoredRoom},
+    wire::{Addr, ByeReason, Frame, Hello, LogKey, Seq},
 };
 
 use super::{Command, Event, FileJob, FileNews, KeptTransfer, Outcome, Trouble};
@@ -116,10 +116,10 @@ pub enum Input {
     },
     /// The answer to `Recall`.
     Lines {
-        /// For which link.
-        link: LinkId,
-        /// Of which room.
-        room: RoomId,
+        /// For which link; none: for this node itself.
+        link: Option<LinkId>,
+        /// What was asked.
+        query: LinesQuery,
         /// Oldest first.
         lines: Vec<Stored>,
     },
@@ -206,16 +206,12 @@ pub enum Action {
         /// Which part.
         query: PageQuery,
     },
-    /// Read the last lines of a room from disk; answered by `Lines`.
+    /// Read lines of a room from disk; answered by `Lines`.
     Recall {
-        /// For which link.
-        link: LinkId,
-        /// Of which room.
-        room: RoomId,
-        /// How many.
-        count: u16,
-        /// Of those that came by then, unix milliseconds.
-        cut_ms: u64,
+        /// For which link; none: for this node itself.
+        link: Option<LinkId>,
+        /// Which lines.
+        query: LinesQuery,
     },
     /// Do something with a file; answered by `File`.
     File(FileJob),

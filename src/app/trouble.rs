@@ -4,7 +4,7 @@ use crate::wire::{ErrorCode, MAX_RECEIVERS, RoomName};
 
 use super::{
     Trouble,
-    limits::{MAX_LOOKUPS, MAX_ROOMS_PER_NODE, MAX_TERMS, MAX_TRANSFERS},
+    limits::{MAX_ASKED, MAX_LOOKUPS, MAX_ROOMS_PER_NODE, MAX_TERMS, MAX_TRANSFERS},
 };
 
 /// What a code from the other side means. `detail` is the name or limit it came with.
@@ -176,6 +176,15 @@ pub(super) fn too_many_lookups() -> Trouble {
 
 pub(super) fn too_many_terms() -> Trouble {
     Trouble::new("too_many_terms", format!("the limit is {MAX_TERMS} terms"), "/unfollow one first")
+}
+
+pub(super) fn nothing_older() -> Trouble {
+    Trouble::new("nothing_older", "there is nothing older in this room", "or nobody here has it any more")
+}
+
+pub(super) fn asked_too_much() -> Trouble {
+    let message = format!("{MAX_ASKED} requests for lines from before wait for an answer");
+    Trouble::new("busy", message, "wait until they are shown")
 }
 
 pub(super) fn not_connected() -> Trouble {

@@ -11,7 +11,7 @@ use super::{BadTerm, Command, MAX_TERM_BYTES, Trouble, suggest};
 
 pub use quoted::{Word, first_word};
 
-/// Lines that `/history` shows when it is not told how many.
+/// Lines that `/history` and `/older` show when they are not told how many.
 pub const DEFAULT_HISTORY: usize = 20;
 
 /// What a typed line asks for.
@@ -80,7 +80,12 @@ pub const COMMANDS: &[Spelling] = &[
     spelling(&["users", "list"], "[ROOM]", Argument::Room, "list who is in a room", users),
     spelling(&["msg"], "NAME[,NAME...] TEXT", Argument::People, "say a line to these people only", tell),
     spelling(&["name", "nick", "setname"], "NEW", Argument::Free, "take another name", rename),
-    spelling(&["history"], "[N]", Argument::Free, "show the last N lines of the room", history),
+    spelling(&["history"], "[N]", Argument::Free, "show the last N lines of the room", |rest| {
+        lines(rest, Command::History)
+    }),
+    spelling(&["older"], "[N]", Argument::Free, "show the N lines before those", |rest| {
+        lines(rest, Command::Older)
+    }),
     spelling(
         &["send"],
         "FILE [NAME[,NAME...]]",
@@ -246,10 +251,10 @@ fn unfollow(rest: &str) -> Result<Typed, Wrong> {
     command(Command::Unfollow(required(rest)?.parse().map_err(Wrong::Term)?))
 }
 
-fn history(rest: &str) -> Result<Typed, Wrong> {
+fn lines(rest: &str, show: fn(usize) -> Command) -> Result<Typed, Wrong> {
     let lines = if rest.is_empty() { Ok(DEFAULT_HISTORY) } else { usize::from_str(rest) };
     match lines {
-        Ok(lines @ 1..) => command(Command::History(lines)),
+        Ok(lines @ 1..) => command(show(lines)),
         Ok(0) | Err(_) => Err(Wrong::Usage),
     }
 }

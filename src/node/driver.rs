@@ -367,9 +367,9 @@ impl Driver {
                     history.read(link, query);
                 }
             }
-            Action::Recall { link, room, count, cut_ms } => {
+            Action::Recall { link, query } => {
                 if let Some(history) = &self.history {
-                    history.recall(link, room, count, cut_ms);
+                    history.recall(link, query);
                 }
             }
             Action::AwaitRoom(link) => {

@@ -19,8 +19,8 @@ use tracing::error;
 use crate::{
     app::{Input, LinkId, Restored, limits::KEEP_BYTES},
     store::{
-        Arrival, Entry, PageQuery, Reader, Retention, StoreError, Stored, StoredLog, StoredRoom, Wanted,
-        Writer,
+        Arrival, Entry, LinesQuery, PageQuery, Reader, Retention, StoreError, Stored, StoredLog, StoredRoom,
+        Wanted, Writer,
     },
     wire::{LogKey, RoomId, Seq},
 };
@@ -75,7 +75,7 @@ pub(super) enum Kept {
 #[derive(Debug)]
 enum Query {
     Page { link: LinkId, query: PageQuery },
-    Lines { link: LinkId, room: RoomId, count: u16, cut_ms: u64 },
+    Lines { link: Option<LinkId>, query: LinesQuery },
 }
 
 /// The driver's end. What is to be written is bounded by [`MAX_UNSTORED_BYTES`] and what one turn of the driver adds;
@@ -131,8 +131,8 @@ impl History {
         self.ask(Query::Page { link, query });
     }
 
-    pub(super) fn recall(&self, link: LinkId, room: RoomId, count: u16, cut_ms: u64) {
-        self.ask(Query::Lines { link, room, count, cut_ms });
+    pub(super) fn recall(&self, link: Option<LinkId>, query: LinesQuery) {
+        self.ask(Query::Lines { link, query });
     }
 
     fn ask(&self, query: Query) {
@@ -161,9 +161,10 @@ fn read(mut reader: Box<dyn Reader>, queries: &Receiver<Query>, kept: &Told<Kept
     while let Ok(query) = queries.recv() {
         let answer = match query {
             Query::Page { link, query } => reader.page(&query).map(|page| Input::Page { link, page }),
-            Query::Lines { link, room, count, cut_ms } => reader
-                .last_lines(&room, count, cut_ms, Arrival(0))
-                .map(|lines| Input::Lines { link, room, lines }),
+            Query::Lines { link, query } => {
+                let lines = reader.last_lines(&query);
+                lines.map(|lines| Input::Lines { link, query, lines })
+            }
         };
         let answer = answer.map_or_else(Kept::Failed, |input| Kept::Input(Box::new(input)));
         let is_over = matches!(answer, Kept::Failed(_));

@@ -6,11 +6,11 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use crate::wire::{Epoch, Kind, NodeId, Record, RecordHash, RoomId, Seq};
+use crate::wire::{Epoch, Kind, NodeId, Record, RecordHash, RecordId, RoomId, Seq};
 
 use super::{
-    Arrival, Author, Entry, Page, PageQuery, Reader, Retention, StoreError, Stored, StoredLog, StoredRoom,
-    Survey, Wanted, Writer,
+    Arrival, Author, Entry, LinesQuery, Page, PageQuery, Reader, Retention, StoreError, Stored, StoredLog,
+    StoredRoom, Survey, Wanted, Writer,
     selection::{LINES_BYTES, LINES_ROWS, RETAIN_ROWS, Selection, is_line, is_past, topic_rank},
 };
 
@@ -105,15 +105,9 @@ impl Reader for Shared {
         })
     }
 
-    fn last_lines(
-        &mut self,
-        room: &RoomId,
-        count: u16,
-        cut_ms: u64,
-        before: Arrival,
-    ) -> Result<Vec<Stored>, StoreError> {
+    fn last_lines(&mut self, query: &LinesQuery) -> Result<Vec<Stored>, StoreError> {
         let history = self.lock();
-        Ok(history.rooms.get(room).map(|room| room.last_lines(count, cut_ms, before)).unwrap_or_default())
+        Ok(history.rooms.get(&query.room).map(|room| room.last_lines(query)).unwrap_or_default())
     }
 }
 
@@ -193,8 +187,11 @@ impl Room {
         if stopped { selection.page(arrivals) } else { selection.nothing_further(arrivals) }
     }
 
-    fn last_lines(&self, count: u16, cut_ms: u64, before: Arrival) -> Vec<Stored> {
-        let until = if before == Arrival(0) { Arrival(u64::MAX) } else { before };
+    fn last_lines(&self, query: &LinesQuery) -> Vec<Stored> {
+        let &LinesQuery { count, cut_ms, before, .. } = query;
+        let Some(until) = before.map_or(Some(Arrival(u64::MAX)), |before| self.bound(before)) else {
+            return Vec::new();
+        };
         let newest = self.rows.iter().rev().skip_while(|row| row.arrival >= until).take(LINES_ROWS as usize);
         let bounded = newest.scan(0, |bytes, row| {
             let few = *bytes < LINES_BYTES;
@@ -205,6 +202,14 @@ impl Room {
         let mut lines: Vec<Stored> = lines.take(usize::from(count)).cloned().collect();
         lines.reverse();
         lines
+    }
+
+    /// Where what arrived before a record ends; `None` where all of that is gone.
+    fn bound(&self, record: RecordId) -> Option<Arrival> {
+        let row = self.rows.iter().rev().find(|row| row.record.id() == record);
+        let last = self.logs.get(&(record.author, record.epoch)).map(|log| log.last);
+        let is_to_come = last.is_none_or(|last| last < record.seq);
+        row.map(|row| row.arrival).or_else(|| is_to_come.then_some(Arrival(u64::MAX)))
     }
 
     fn survey(&self, id: &RoomId) -> StoredRoom {

@@ -13,7 +13,7 @@ mod tests;
 
 use std::path::PathBuf;
 
-use crate::wire::{Epoch, Nick, NodeId, PublicKey, Record, RecordHash, RoomId, Seq};
+use crate::wire::{Epoch, Nick, NodeId, PublicKey, Record, RecordHash, RecordId, RoomId, Seq};
 
 pub use memory::memory;
 pub use sqlite::{
@@ -183,6 +183,20 @@ pub struct PageQuery {
     pub bytes: usize,
 }
 
+/// The last lines of a room are wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinesQuery {
+    /// Which room.
+    pub room: RoomId,
+    /// How many at most.
+    pub count: u16,
+    /// Those that arrived by then, unix milliseconds.
+    pub cut_ms: u64,
+    /// Those that arrived before this one. One that is not there yet bounds nothing, before one that retention took
+    /// there is nothing.
+    pub before: Option<RecordId>,
+}
+
 /// A record as it was kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stored {
@@ -249,16 +263,9 @@ pub trait Reader: Send + std::fmt::Debug {
     /// [`StoreError::Failed`], [`StoreError::Damaged`].
     fn page(&mut self, query: &PageQuery) -> Result<Page, StoreError>;
 
-    /// The last `count` lines of chat of a room that arrived by `cut_ms` and before `before` (0: no such bound),
-    /// oldest first. Looks back over no more than 16,384 records or 8 MiB.
+    /// The last lines of chat of a room, oldest first. Looks back over no more than 16,384 records or 8 MiB.
     ///
     /// # Errors
     /// As [`Self::page`].
-    fn last_lines(
-        &mut self,
-        room: &RoomId,
-        count: u16,
-        cut_ms: u64,
-        before: Arrival,
-    ) -> Result<Vec<Stored>, StoreError>;
+    fn last_lines(&mut self, query: &LinesQuery) -> Result<Vec<Stored>, StoreError>;
 }

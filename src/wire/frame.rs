@@ -4,8 +4,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Addr, ByeReason, Epoch, ErrorCode, LogKey, Nick, NodeId, Offer, Pair, PublicKey, Record, RoomId, Seq,
-    TransferId, Vector,
+    Addr, ByeReason, Epoch, ErrorCode, LogKey, Nick, NodeId, Offer, Pair, PublicKey, Record, RecordId,
+    RoomId, Seq, TransferId, Vector,
 };
 
 /// The version of this list of frames.
@@ -253,6 +253,8 @@ pub enum Frame {
         room: RoomId,
         /// How many.
         limit: u16,
+        /// Those before this one only.
+        before: Option<RecordId>,
     },
     /// Lines of the past, oldest first.
     Page {

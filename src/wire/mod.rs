@@ -19,7 +19,7 @@ pub use frame::{
 };
 pub use id::{BadNodeId, Epoch, NodeId, PublicKey, SPKI_BYTES, Seq};
 pub use name::{BadName, MAX_NICK_BYTES, MAX_ROOM_BYTES, Nick, Pair, RoomId, RoomName};
-pub use record::{Kind, MAX_BODY_BYTES, Record, RecordHash, Signature};
+pub use record::{Kind, MAX_BODY_BYTES, Record, RecordHash, RecordId, Signature};
 pub use sign::{BadKey, PKCS8_BYTES, SigningKey, is_signed_by};
 pub use transfer::{MAX_CHUNK_BYTES, MAX_FILE_NAME_BYTES, MAX_RECEIVERS, Offer, TransferId};
 pub use vector::{LogKey, Vector};

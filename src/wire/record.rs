@@ -50,6 +50,17 @@ pub struct Record {
     pub signature: Option<Signature>,
 }
 
+/// Which record, in whatever history it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct RecordId {
+    /// Whose.
+    pub author: NodeId,
+    /// Of which run.
+    pub epoch: Epoch,
+    /// Its number in that log.
+    pub seq: Seq,
+}
+
 /// A longer one would fit the frame that it came in, but not every other that it is passed on in.
 fn bounded<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::Error> {
     let body = Bytes::deserialize(deserializer)?;
@@ -104,6 +115,11 @@ impl Record {
         bytes.extend_from_slice(&(self.body.len() as u64).to_be_bytes());
         bytes.extend_from_slice(&self.body);
         bytes
+    }
+
+    /// Which it is.
+    pub const fn id(&self) -> RecordId {
+        RecordId { author: self.author, epoch: self.epoch, seq: self.seq }
     }
 
     /// What the next record of this log names as `prev`.

@@ -96,6 +96,32 @@ fn does_history_show_as_many_lines_as_asked() {
 }
 
 #[test]
+fn do_pages_of_the_past_go_back_to_the_beginning_over_a_restart_of_the_server() {
+    let mut star = Star::new();
+    let mut alice = star.client("alice").with(&["--json"]).start();
+    alice.event("joined");
+    for n in 0..600 {
+        alice.type_line(&format!("line {n}"));
+    }
+    let is_last = |sent: &serde_json::Value| sent["seq"] == 599 && sent["state"] == "stored";
+    while !is_last(&alice.event("sent")) {}
+    drop(alice);
+    star.server.murder();
+    star.serve_again("server");
+    let mut bob = star.client("bob").with(&["--json"]).start();
+    let mut seen: Vec<u64> = (0..50).map(|_| bob.event("message")["seq"].as_u64().unwrap()).collect();
+    for count in [30, 250, 1000] {
+        bob.type_line(&format!("/older {count}"));
+        let count = count.min(600 - seen.len());
+        let older = (0..count).map(|_| bob.event("message")["seq"].as_u64().unwrap());
+        seen = older.collect::<Vec<_>>().into_iter().chain(seen).collect();
+    }
+    assert_eq!(seen, (0..600).collect::<Vec<u64>>());
+    bob.type_line("/older");
+    assert_eq!(bob.event("error")["code"], "nothing_older");
+}
+
+#[test]
 fn is_nothing_kept_without_history() {
     let star = Star::with(&["--history", "none"]);
     let [mut alice, mut bob] = star.join_all(["alice", "bob"]);

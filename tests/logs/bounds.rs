@@ -50,7 +50,7 @@ fn does_a_flood_push_out_only_its_own_authors_past() {
     fill(&mut room, 2, 0..500, "flood", now);
     assert_eq!(floor(&room, 1), Seq(0), "who keeps to a share keeps it");
     assert!(floor(&room, 2) >= Seq(500 - 3 * share - 1), "{:?}", floor(&room, 2));
-    assert!(room.last_lines(1_000, now).len() <= 80);
+    assert!(room.last_lines(1_000, now, None).len() <= 80);
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn is_the_past_let_go_in_the_order_it_came() {
         room.insert(said(by, seq, "x"), now).unwrap();
     }
     assert_eq!((floor(&room, 1), floor(&room, 2), floor(&room, 3)), (Seq(1), Seq(1), Seq(0)));
-    let lines = room.last_lines(3, now);
+    let lines = room.last_lines(3, now, None);
     let lines: Vec<_> = lines.iter().map(|record| (record.author, record.seq.0)).collect();
     assert_eq!(lines, [(author(4), 1), (author(5), 0), (author(5), 1)]);
 }

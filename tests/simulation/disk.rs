@@ -2,7 +2,7 @@
 
 use sayagain::{
     app::{Input, LinkId, Restored},
-    store::{Arrival, Entry, PageQuery, Reader, Retention, StoreError, Wanted, Writer, memory},
+    store::{Arrival, Entry, LinesQuery, PageQuery, Reader, Retention, StoreError, Wanted, Writer, memory},
     wire::{LogKey, RoomId, Seq},
 };
 
@@ -129,16 +129,17 @@ impl Disk {
         Input::Page { link, page: page.unwrap() }
     }
 
-    pub(crate) fn lines(&mut self, link: LinkId, room: RoomId, count: u16, cut_ms: u64) -> Input {
-        let lines = self.reader.last_lines(&room, count, cut_ms, Arrival(0)).unwrap();
-        Input::Lines { link, room, lines }
+    pub(crate) fn lines(&mut self, link: Option<LinkId>, query: LinesQuery) -> Input {
+        let lines = self.reader.last_lines(&query).unwrap();
+        Input::Lines { link, query, lines }
     }
 
     /// The text of everything there is, in the order of arrival.
     pub(crate) fn texts(&mut self) -> Vec<String> {
         let rooms = self.writer.survey().unwrap().rooms;
         let lines = |room: sayagain::store::StoredRoom| {
-            self.reader.last_lines(&room.id, u16::MAX, u64::MAX, Arrival(0)).unwrap()
+            let all = LinesQuery { room: room.id, count: u16::MAX, cut_ms: u64::MAX, before: None };
+            self.reader.last_lines(&all).unwrap()
         };
         rooms.into_iter().flat_map(lines).map(|line| line.record.text()).collect()
     }

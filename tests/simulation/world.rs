@@ -311,9 +311,8 @@ impl World {
                 let delay = self.delay();
                 self.later(delay, index, None, answer);
             }
-            Action::Recall { link, room, count, cut_ms } => {
-                let answer =
-                    self.disks.get_mut(&index).expect("it has a store").lines(link, room, count, cut_ms);
+            Action::Recall { link, query } => {
+                let answer = self.disks.get_mut(&index).expect("it has a store").lines(link, query);
                 let delay = self.delay();
                 self.later(delay, index, None, answer);
             }

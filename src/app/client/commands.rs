@@ -5,7 +5,7 @@ use bytes::Bytes;
 use crate::{
     app::{
         Command, Event, Now,
-        limits::{MAX_HISTORY, MAX_LOOKUPS, MAX_ROOMS_PER_NODE, MAX_TERMS},
+        limits::{MAX_LOOKUPS, MAX_ROOMS_PER_NODE, MAX_TERMS},
         trouble,
     },
     wire::{Frame, Kind, Nick, NodeId, Record, RoomId, RoomName},
@@ -28,7 +28,8 @@ impl Client {
             Command::Users(room) => self.list_users(room),
             Command::Tell { to, text } => self.tell(&to, &text, now),
             Command::Rename(nick) => self.rename(nick),
-            Command::History(count) => self.recall(count),
+            Command::History(count) => self.recall(count, false),
+            Command::Older(count) => self.recall(count, true),
             Command::Topic(Some(text)) => self.say_in_current(Kind::TOPIC, text, now),
             Command::Topic(None) => self.show_topic(),
             Command::Follow(term) => {
@@ -225,18 +226,6 @@ impl Client {
             }
         }
         self.notify(Event::Renamed { from, to: nick.to_string() });
-    }
-
-    fn recall(&mut self, count: usize) {
-        let Some(room) = self.current.clone() else {
-            return self.notify(Event::Error(trouble::no_room()));
-        };
-        if self.link().is_none() {
-            return self.notify(Event::Error(trouble::not_connected()));
-        }
-        let limit = u16::try_from(count).unwrap_or(u16::MAX).min(MAX_HISTORY);
-        self.pages_awaited += 1;
-        self.say(Frame::History { room: RoomId::Public(room), limit });
     }
 
     fn show_topic(&mut self) {

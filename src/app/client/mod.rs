@@ -6,6 +6,7 @@
 
 mod commands;
 mod files;
+mod recall;
 mod rooms;
 mod session;
 mod stored;
@@ -21,8 +22,8 @@ use std::{
 use rand::{SeedableRng as _, rngs::ChaCha12Rng};
 
 use crate::wire::{
-    Addr, ByeReason, CAN_TRANSFER, Epoch, Frame, Hello, Member, Nick, NodeId, PublicKey, Record, Role,
-    RoomId, RoomName, VERSION,
+    Addr, ByeReason, CAN_TRANSFER, Epoch, Frame, Hello, Member, Nick, NodeId, PublicKey, Record, RecordId,
+    Role, RoomId, RoomName, VERSION,
 };
 
 use super::{
@@ -115,6 +116,18 @@ struct ClientRoom {
     kept_lines: Vec<Record>,
     /// Whether lines from before were asked for already.
     recalled: bool,
+    /// The line from which on it was shown last: what is older was not.
+    oldest: Option<RecordId>,
+}
+
+/// Lines of a room that the server was asked for.
+#[derive(Clone, Debug)]
+struct Recall {
+    room: RoomId,
+    /// Of those before what is shown.
+    is_older: bool,
+    /// Nothing of the answer came yet.
+    is_fresh: bool,
 }
 
 /// A client.
@@ -157,7 +170,7 @@ pub struct Client {
     transfers: Transfers,
     terms: BTreeSet<Term>,
     /// Answers still to come that a person asked for.
-    pages_awaited: usize,
+    recalls: VecDeque<Recall>,
     renames_awaited: usize,
     finish_by: Option<Instant>,
     quitting: bool,
@@ -197,7 +210,7 @@ impl Client {
             files_for: BTreeMap::new(),
             transfers: Transfers::new(me, config.epoch, config.nick.clone(), config.files.clone()),
             terms: BTreeSet::new(),
-            pages_awaited: 0,
+            recalls: VecDeque::new(),
             renames_awaited: 0,
             finish_by: None,
             quitting: false,
@@ -254,6 +267,7 @@ impl Client {
             returns: since.is_some(),
             kept_lines,
             recalled: id.public().is_none() || since.is_some(),
+            oldest: None,
         };
         self.rooms.insert(id.clone(), entered);
         if since.is_none() && self.was_up {

@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-use super::{Client, MOST_SPACE_PAUSE, SPACE_PAUSE, Stay};
+use super::{Client, MOST_SPACE_PAUSE, Recall, SPACE_PAUSE, Stay};
 
 impl Client {
     /// Tells the server that this client is in a room and how much of it it has.
@@ -32,7 +32,9 @@ impl Client {
         let have: Vector = room.room.vector().iter().filter(|(author, ..)| *author != me).collect();
         let parts = have.parts(ENTRIES_PER_FRAME);
         let last = parts.len() - 1;
-        self.pages_awaited += usize::from(history > 0);
+        if history > 0 {
+            self.recalls.push_back(Recall { room: id.clone(), is_older: false, is_fresh: true });
+        }
         for (i, have) in parts.into_iter().enumerate() {
             let (room, more) = (id.clone(), i < last);
             self.say(Frame::Subscribe { room, have, age_ms, history, more });
@@ -277,20 +279,6 @@ impl Client {
         self.notify(Event::Presence { room: name.clone(), name: shown, change });
     }
 
-    fn handle_page(&mut self, id: &RoomId, lines: Vec<PastLine>, last: bool, now: Now) {
-        let Some(room) = self.rooms.get_mut(id) else { return };
-        room.recalled = true;
-        self.pages_awaited = self.pages_awaited.saturating_sub(usize::from(last));
-        for line in lines {
-            if line.record.author != self.me && !self.people.contains_key(&line.record.author) {
-                self.remember(line.record.author, line.nick.clone());
-            }
-            // After a restart what follows them is missed.
-            self.keep(&line.record, now);
-            self.show(&line.record, true, None);
-        }
-    }
-
     fn handle_topic(&mut self, line: PastLine) {
         let (id, author, text) = (line.record.room.clone(), line.record.author, line.record.text());
         let (Some(room), Some(entered)) = (id.public().cloned(), self.rooms.get_mut(&id)) else { return };
@@ -324,6 +312,9 @@ impl Client {
                 self.notify(Event::Topic { room, from, text, changed: true });
             }
             (_, Kind::TEXT) => {
+                if let Some(entered) = self.rooms.get_mut(&record.room) {
+                    entered.oldest.get_or_insert_with(|| record.id());
+                }
                 let me = self.nick.to_string();
                 let door = self.people.get(&record.author).and_then(Nick::door);
                 let said = Event::said(record, from, door, me, historic, followed);

@@ -113,7 +113,7 @@ impl Client {
                 .find_map(|(id, _)| id.public().cloned());
         }
         if !self.rooms.get(id).is_some_and(|room| room.recalled) {
-            self.pages_awaited = self.pages_awaited.saturating_sub(1);
+            self.recalls.retain(|recall| recall.room != *id);
         }
         let reason = refusal(code, detail);
         let name = id.public().map_or_else(|| "the private room".to_owned(), |name| format!("room {name}"));
@@ -125,7 +125,7 @@ impl Client {
         if !matches!(self.phase, Phase::Greeting(l) | Phase::Up(l) if l == link) {
             return;
         }
-        self.pages_awaited = 0;
+        self.recalls.clear();
         self.renames_awaited = 0;
         self.forget_link_before(link);
         self.transfers.server_down(now.instant);
@@ -227,7 +227,7 @@ impl Client {
     pub(super) fn finish_if_done(&mut self) {
         let settled = |stay| matches!(stay, Stay::In | Stay::Denied);
         let asked = self.waiting_lookups() == 0 && self.transfers.is_idle();
-        let idle = asked && self.pages_awaited == 0 && self.renames_awaited == 0;
+        let idle = asked && self.recalls.is_empty() && self.renames_awaited == 0;
         let taken = self
             .rooms
             .values()

@@ -1,3 +1,4 @@
+mod recall;
 mod stored;
 
 use bytes::Bytes;
@@ -6,7 +7,7 @@ use super::{session::MAX_TRIES, *};
 use crate::{
     app::{
         Command, DialError, LinkEnd, LinkState, Said, SentState,
-        limits::{MAX_HISTORY, MAX_LOOKUPS, MAX_ROOMS_PER_NODE, MAX_TERMS, WINDOW},
+        limits::{MAX_LOOKUPS, MAX_ROOMS_PER_NODE, MAX_TERMS, WINDOW},
     },
     wire::{AckLevel, ErrorCode, Kind, LogKey, MAX_BODY_BYTES, Record, Scheme, Seq},
 };
@@ -250,15 +251,6 @@ fn is_a_server_believed_that_takes_more_than_a_record_holds() {
     assert_eq!(desk.refusals(), (vec![], 1));
     desk.asks(Command::Say("x".repeat(MAX_BODY_BYTES + 1)));
     assert_eq!(desk.refusals(), (vec!["message_too_long"], 0));
-}
-
-#[test]
-fn is_no_more_history_asked_for_than_the_limit_says() {
-    for (asked, limit) in [(usize::from(MAX_HISTORY), MAX_HISTORY), (usize::MAX, MAX_HISTORY)] {
-        let mut desk = Desk::joined();
-        desk.asks(Command::History(asked));
-        assert_eq!(desk.sent_and_shown().0, [Frame::History { room: lobby(), limit }]);
-    }
 }
 
 #[test]

@@ -6,6 +6,7 @@
 
 mod hearsay;
 mod people;
+mod recall;
 mod relay;
 mod rooms;
 mod stored;
@@ -20,7 +21,7 @@ use std::{
 
 use crate::wire::{
     ByeReason, CAN_STORE, CAN_TRANSFER, Epoch, ErrorCode, Frame, Hello, LogKey, Nick, NodeId, PublicKey,
-    Role, RoomId, Seq, TransferId, VERSION, Vector,
+    RecordId, Role, RoomId, Seq, TransferId, VERSION, Vector,
 };
 
 use super::{
@@ -57,7 +58,9 @@ struct Session {
     address: IpAddr,
     rooms: BTreeSet<RoomId>,
     terms: Vec<Term>,
-    /// Lines from before are being read for it from disk.
+    /// Lines from before that it asked for and has not got, and whether the first of them are being read from
+    /// disk.
+    recalls: VecDeque<Recall>,
     recalling: bool,
     /// Parts of a vector of which more are to come.
     partial: Option<(RoomId, Vector)>,
@@ -71,6 +74,16 @@ struct Session {
     bye: bool,
     /// This side has closed: nothing it says counts any more.
     closing: bool,
+}
+
+/// Lines of a room that somebody asked for.
+#[derive(Clone, Debug)]
+struct Recall {
+    room: RoomId,
+    count: u16,
+    /// Of those that came by then.
+    cut: Instant,
+    before: Option<RecordId>,
 }
 
 /// One room and who is in it.
@@ -143,7 +156,9 @@ impl Hub {
             Frame::Unsubscribe { room } => self.handle_unsubscribe(link, &room),
             Frame::Start { log, seq } => self.handle_start(link, &log, seq, now),
             Frame::Want { log, from, upto } => self.handle_want(link, log, from, upto),
-            Frame::History { room, limit } => self.send_history(link, &room, limit, now.instant, now),
+            Frame::History { room, limit, before } => {
+                self.recall(link, Recall { room, count: limit, cut: now.instant, before }, now);
+            }
             Frame::Nick { nick } => self.handle_nick(link, nick),
             Frame::Lookup { nick } => self.handle_lookup(link, nick),
             Frame::Follow { terms } => self.handle_follow(link, &terms),
@@ -313,7 +328,9 @@ impl Topology for Hub {
             Input::Unstored { logs } => self.handle_unstored(logs),
             Input::Retained { logs } => self.handle_retained(&logs),
             Input::Page { link, page } => self.handle_page(link, page),
-            Input::Lines { link, room, lines } => self.handle_lines(link, &room, lines),
+            Input::Lines { link, lines, .. } => {
+                link.into_iter().for_each(|link| self.handle_lines(link, &lines, now));
+            }
             Input::Start | Input::DialFailed { .. } | Input::Transfers(_) | Input::File(_) => {}
         }
     }

@@ -1,6 +1,6 @@
 //! Who is here and what they are called.
 
-use std::net::IpAddr;
+use std::{collections::VecDeque, net::IpAddr};
 
 use crate::{
     app::{
@@ -27,6 +27,7 @@ impl Hub {
             address,
             rooms: [].into(),
             terms: Vec::new(),
+            recalls: VecDeque::new(),
             recalling: false,
             partial: None,
             skipping: [].into(),

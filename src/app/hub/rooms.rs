@@ -7,8 +7,8 @@ use std::{
 
 use crate::{
     app::{
-        Action, LinkId, Now,
-        history::{page_frames, past_line},
+        LinkId, Now,
+        history::past_line,
         limits::{
             AGE_SLACK, ENTRIES_PER_FRAME, KEEP_BYTES_TOTAL, MAX_MEMBERS, MAX_PAIRS, MAX_PAIRS_PER_NODE,
             MAX_ROOMS_PER_NODE,
@@ -19,7 +19,7 @@ use crate::{
     wire::{AckLevel, ErrorCode, Frame, Kind, LogKey, Member, Notice, Record, RoomId, Seq, Vector},
 };
 
-use super::{Hub, HubRoom};
+use super::{Hub, HubRoom, Recall};
 
 impl HubRoom {
     fn new(id: RoomId, durable: bool, now: Instant) -> Self {
@@ -131,7 +131,7 @@ impl Hub {
         self.say_stored(link, id, node, epoch);
         self.send_joined(link, id, next);
         if history > 0 {
-            self.send_history(link, id, history, cut, now);
+            self.recall(link, Recall { room: id.clone(), count: history, cut, before: None }, now);
         }
         if is_new {
             self.tell_room(link, id, Notice::Join);
@@ -310,29 +310,6 @@ impl Hub {
         if self.links.get(&link).is_some_and(|session| session.rooms.contains(&log.room)) {
             self.feed.owe_part(link, log, from, upto);
             self.feed(link);
-        }
-    }
-
-    /// The last lines of a room that came by `cut`.
-    pub(super) fn send_history(&mut self, link: LinkId, id: &RoomId, limit: u16, cut: Instant, now: Now) {
-        let member = self.links.get(&link).is_some_and(|session| session.rooms.contains(id));
-        let Some(room) = self.rooms.get(id).filter(|_| member) else {
-            return self.refuse(link, ErrorCode::Forbidden, "that room");
-        };
-        let count = if self.config.history { limit.min(crate::app::limits::MAX_HISTORY) } else { 0 };
-        let lines = room.room.last_lines(usize::from(count), cut);
-        let session = self.links.get_mut(&link).filter(|session| !session.recalling);
-        if lines.len() < usize::from(count)
-            && room.room.has_older()
-            && let Some(session) = session
-        {
-            session.recalling = true;
-            let cut_ms = now.unix_ms_of(cut);
-            return self.actions.push_back(Action::Recall { link, room: id.clone(), count, cut_ms });
-        }
-        let lines = lines.into_iter().filter_map(|record| past_line(record.clone(), &self.known)).collect();
-        for frame in page_frames(id, lines) {
-            self.send(link, frame);
         }
     }
 }

@@ -3,10 +3,9 @@
 use crate::{
     app::{
         LinkId, Now, Restored,
-        history::{page_frames, past_line},
         room::{Keep, Room},
     },
-    store::{Author, Page, Stored},
+    store::{Author, Page},
     wire::{AckLevel, Epoch, Frame, LogKey, NodeId, Record, RoomId, Seq},
 };
 
@@ -103,16 +102,5 @@ impl Hub {
         let frames = feed.turn_page(link, page, self);
         self.feed = feed;
         self.send_batch(link, frames);
-    }
-
-    pub(super) fn handle_lines(&mut self, link: LinkId, id: &RoomId, lines: Vec<Stored>) {
-        let Some(session) = self.links.get_mut(&link) else { return };
-        session.recalling = false;
-        if session.rooms.contains(id) {
-            let lines = lines.into_iter().filter_map(|line| past_line(line.record, &self.known)).collect();
-            for frame in page_frames(id, lines) {
-                self.send(link, frame);
-            }
-        }
     }
 }

@@ -396,7 +396,7 @@ fn are_as_many_lines_told_of_the_past_as_the_limit_says_and_not_one_more() {
     }
     star.heard();
     for (asked, told) in [(MAX_HISTORY - 1, MAX_HISTORY - 1), (u16::MAX, MAX_HISTORY)] {
-        star.says(2, Frame::History { room: lobby(), limit: asked });
+        star.says(2, Frame::History { room: lobby(), limit: asked, before: None });
         let pages = star.heard_only(2);
         let lines = pages.iter().flat_map(|page| match page {
             Frame::Page { lines, .. } => lines.iter().map(|line| line.record.seq.0).collect::<Vec<_>>(),
@@ -412,7 +412,7 @@ fn is_the_past_told_to_those_who_are_in_the_room_only() {
     let mut star = Star::with(1);
     star.comes(2);
     star.heard();
-    star.says(2, Frame::History { room: lobby(), limit: 10 });
+    star.says(2, Frame::History { room: lobby(), limit: 10, before: None });
     assert_eq!(codes(&star.heard_only(2)), [ErrorCode::Forbidden]);
 }
 

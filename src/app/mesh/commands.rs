@@ -5,13 +5,13 @@ use std::time::Instant;
 use crate::{
     app::{
         Change, Command, Event, LinkId, Now, Outcome,
-        limits::{MAX_HISTORY, MAX_ROOMS_PER_NODE, MAX_TERMS},
+        limits::{MAX_ROOMS_PER_NODE, MAX_TERMS},
         trouble,
     },
-    wire::{ByeReason, Frame, Kind, NodeId, Record, RoomId, RoomName},
+    wire::{ByeReason, Frame, Kind, NodeId, RoomId, RoomName},
 };
 
-use super::Mesh;
+use super::{Mesh, state::Recall};
 
 impl Mesh {
     pub(super) fn handle_command(&mut self, command: Command, now: Now) {
@@ -39,6 +39,7 @@ impl Mesh {
                 self.notify(Event::Renamed { from, to: nick.to_string() });
             }
             Command::History(count) => self.show_history(count, now.instant),
+            Command::Older(count) => self.show_older(count, now),
             Command::Topic(Some(text)) => self.say_in_current(Kind::TOPIC, text, now),
             Command::Topic(None) => self.show_topic(),
             Command::Follow(term) => {
@@ -100,7 +101,7 @@ impl Mesh {
         let own = self.name_of(self.me);
         self.notify(Event::Joined { room: name, name: own, users });
         if self.show_kept(&id, now.instant) {
-            self.rooms.get_mut(&id).into_iter().for_each(|room| room.recalled = true);
+            self.rooms.get_mut(&id).into_iter().for_each(|room| room.recall = Recall::default());
         }
         self.rooms.get_mut(&id).into_iter().for_each(|room| room.since = None);
         self.recall(&id);
@@ -196,16 +197,6 @@ impl Mesh {
     pub(super) fn find(&self, name: &str) -> Option<NodeId> {
         let here = self.links.values().filter(|n| !n.closing).map(|n| n.node).chain([self.me]);
         here.into_iter().find(|&node| self.name_of(node).eq_ignore_ascii_case(name))
-    }
-
-    fn show_history(&mut self, count: usize, now: Instant) {
-        let Some(room) = self.current.clone() else { return self.trouble(trouble::no_room()) };
-        let Some(held) = self.rooms.get(&RoomId::Public(room.clone())) else { return };
-        let lines = held.room.last_lines(count.min(usize::from(MAX_HISTORY)), now);
-        let lines: Vec<Record> = lines.into_iter().cloned().collect();
-        for record in lines {
-            self.show(&record, true, None);
-        }
     }
 
     fn show_topic(&mut self) {

@@ -203,8 +203,8 @@ impl Mesh {
         let Some(gone) = self.links.remove(&link) else { return };
         self.feed.forget_link(link);
         self.wanted.retain(|_, wanted| wanted.link != link);
-        for room in self.rooms.values_mut().filter(|room| room.recall_pending == Some(link)) {
-            room.recall_pending = None;
+        for room in self.rooms.values_mut().filter(|room| room.recall.pending == Some(link)) {
+            room.recall.pending = None;
         }
         if self.link_of(node).is_none() && node != self.me {
             self.transfers.down(node, now.instant);

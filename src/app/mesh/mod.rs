@@ -10,6 +10,7 @@ mod commands;
 mod files;
 mod hear;
 mod links;
+mod recall;
 mod show;
 mod state;
 mod stored;
@@ -40,7 +41,7 @@ use super::{
     transfer::Transfers,
 };
 use book::Book;
-use state::{MeshRoom, Missing, Neighbour, Person, Wanted};
+use state::{MeshRoom, Missing, Neighbour, Person, Recall, Wanted};
 
 /// Nodes whose name and key are remembered.
 const MAX_PEOPLE: usize = 16_384;
@@ -177,9 +178,8 @@ impl Mesh {
             joined_at: if is_pair { self.started.unwrap_or(now) } else { now },
             present: BTreeSet::new(),
             reported: Seq(0),
-            recalled: is_pair || self.config.history == 0,
-            recall_asked: BTreeSet::new(),
-            recall_pending: None,
+            recall: Recall { limit: if is_pair { 0 } else { self.config.history }, ..Recall::default() },
+            oldest: None,
             shown_past: BTreeSet::new(),
         }
     }
@@ -350,8 +350,7 @@ impl Topology for Mesh {
             Input::Unstored { logs } => self.handle_unstored(logs, now.instant),
             Input::Retained { logs } => self.handle_retained(&logs),
             Input::Page { link, page } => self.handle_stored_page(link, page),
-            // Nobody asks a peer for more than it has in memory.
-            Input::Lines { .. } => {}
+            Input::Lines { query, lines, .. } => self.handle_lines(&query, lines),
             Input::LinkFull { link, refused } => {
                 self.take_back_parts(link, &refused);
                 let chat = refused.iter().any(|frame| !frame.is_of_file());

@@ -19,7 +19,7 @@ impl Mesh {
     }
 
     /// Whether a line out of the past is its author's; remembers who that is.
-    fn is_true(&mut self, line: &PastLine) -> bool {
+    pub(super) fn is_true(&mut self, line: &PastLine) -> bool {
         let Some(key) = line.key else { return false };
         let node = NodeId::of(&key);
         let is_true = is_signed_by(&line.record, &key);
@@ -27,18 +27,6 @@ impl Mesh {
             self.remember(node, line.nick.clone(), PublicKey(key.0));
         }
         is_true
-    }
-
-    pub(super) fn show_past(&mut self, id: &RoomId, line: PastLine) {
-        let log = self.rooms.get(id).and_then(|room| room.room.log(line.record.author, line.record.epoch));
-        let comes_live = log.is_some_and(|log| line.record.seq >= log.origin());
-        if line.record.room == *id && !comes_live && self.is_true(&line) {
-            let key = (line.record.author, line.record.epoch, line.record.seq);
-            if let Some(room) = self.rooms.get_mut(id) {
-                room.shown_past.insert(key);
-            }
-            self.show(&line.record, true, None);
-        }
     }
 
     pub(super) fn handle_topic(&mut self, line: PastLine) {
@@ -68,8 +56,8 @@ impl Mesh {
     pub(super) fn show_run(&mut self, run: Vec<Record>) {
         for record in run {
             self.keep(&record);
-            let key = (record.author, record.epoch, record.seq);
-            let shown = self.rooms.get_mut(&record.room).is_some_and(|room| room.shown_past.remove(&key));
+            let room = self.rooms.get_mut(&record.room);
+            let shown = room.is_some_and(|room| room.shown_past.remove(&record.id()));
             if !shown {
                 self.show(&record, false, None);
             }
@@ -87,6 +75,9 @@ impl Mesh {
                 self.notify(Event::Topic { room: room.clone(), from, text: record.text(), changed: true });
             }
             (_, Kind::TEXT) => {
+                if let Some(room) = self.rooms.get_mut(&record.room) {
+                    room.oldest.get_or_insert_with(|| record.id());
+                }
                 let me = self.name_of(self.me);
                 self.notify(Event::said(record, from, None, me, historic, followed));
             }

@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     app::{LinkId, Term, room::Room},
-    wire::{Addr, Epoch, Nick, NodeId, PublicKey, RoomId, Seq, Vector},
+    wire::{Addr, Epoch, Nick, NodeId, PublicKey, RecordId, RoomId, Seq, Vector},
 };
 
 /// One link to another member.
@@ -61,12 +61,26 @@ pub(super) struct MeshRoom {
     pub(super) present: BTreeSet<NodeId>,
     /// Own records up to here were reported as delivered.
     pub(super) reported: Seq,
-    /// Lines from before: seen, or whom they were asked of.
-    pub(super) recalled: bool,
-    pub(super) recall_asked: BTreeSet<NodeId>,
-    pub(super) recall_pending: Option<LinkId>,
+    pub(super) recall: Recall,
+    /// The line from which on it was shown last: what is older was not.
+    pub(super) oldest: Option<RecordId>,
     /// Lines shown as lines from before, at most one answer's worth: not shown again if they come live.
-    pub(super) shown_past: BTreeSet<(NodeId, Epoch, Seq)>,
+    pub(super) shown_past: BTreeSet<RecordId>,
+}
+
+/// Lines from before that members are asked for, one after the other, until one has some.
+#[derive(Debug, Default)]
+pub(super) struct Recall {
+    /// How many; 0: none are wanted.
+    pub(super) limit: u16,
+    /// Those before this one.
+    pub(super) before: Option<RecordId>,
+    /// The person here asked: is told when nobody has any. Else whoever comes later is asked too.
+    pub(super) is_urgent: bool,
+    /// Who was asked.
+    pub(super) asked: BTreeSet<NodeId>,
+    /// Who has yet to answer.
+    pub(super) pending: Option<LinkId>,
 }
 
 /// A request for records that was not answered yet.

@@ -41,7 +41,8 @@ impl Mesh {
     pub(super) fn show_kept(&mut self, id: &RoomId, now: Instant) -> bool {
         let Some(room) = self.rooms.get(id).filter(|room| room.since.is_some()) else { return false };
         let count = self.config.history.min(HISTORY_ON_JOIN);
-        let lines: Vec<Record> = room.room.last_lines(usize::from(count), now).into_iter().cloned().collect();
+        let lines: Vec<Record> =
+            room.room.last_lines(usize::from(count), now, None).into_iter().cloned().collect();
         lines.iter().for_each(|record| self.show(record, true, None));
         !lines.is_empty()
     }

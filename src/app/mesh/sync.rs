@@ -7,14 +7,14 @@ use rand::{RngExt as _, seq::IndexedRandom as _};
 use crate::{
     app::{
         Change, LinkId, Now,
-        history::{age_ms, page_frames},
+        history::age_ms,
         limits::{
             AGE_SLACK, DIGEST_PERIOD, DIGEST_PERIOD_QUIET, ENTRIES_PER_FRAME, GAP_PATIENCE, MAX_AUTHORS,
-            MAX_EPOCHS, MAX_HISTORY, MAX_PAIRS, MAX_ROOMS, WANT_PATIENCE,
+            MAX_EPOCHS, MAX_PAIRS, MAX_ROOMS, WANT_PATIENCE,
         },
         log::Log,
     },
-    wire::{Frame, HaveLog, LogKey, PastLine, RoomId, Seq, Vector},
+    wire::{Frame, HaveLog, LogKey, RoomId, Seq, Vector},
 };
 
 use super::{Mesh, Missing, Wanted};
@@ -231,48 +231,5 @@ impl Mesh {
         let period = if lively { DIGEST_PERIOD } else { DIGEST_PERIOD_QUIET };
         let jitter = self.rng.random_range(750..=1250);
         self.digest_at = Some(now + period * jitter / 1000);
-    }
-
-    /// Asks somebody who is in a room, one at a time, for lines from before.
-    pub(super) fn recall(&mut self, id: &RoomId) {
-        let audience = self.audience(id);
-        let Some(room) = self.rooms.get_mut(id) else { return };
-        if room.recalled || !room.inside || room.recall_pending.is_some() {
-            return;
-        }
-        let node = |link: &LinkId| self.links.get(link).map(|neighbour| neighbour.node);
-        let unasked = audience.into_iter().filter_map(|link| Some((link, node(&link)?)));
-        let next = unasked.into_iter().find(|(_, node)| !room.recall_asked.contains(node));
-        if let Some((link, node)) = next {
-            room.recall_asked.insert(node);
-            room.recall_pending = Some(link);
-            let limit = self.config.history;
-            self.send(link, Frame::History { room: id.clone(), limit });
-        }
-    }
-
-    pub(super) fn handle_history(&mut self, link: LinkId, id: &RoomId, limit: u16) {
-        let cut = self.links.get(&link).and_then(|neighbour| neighbour.rooms.get(id).copied());
-        let (Some(room), Some(cut)) = (self.rooms.get(id).filter(|room| room.inside), cut) else { return };
-        let count = if self.config.history == 0 { 0 } else { limit.min(MAX_HISTORY) };
-        let lines: Vec<_> = room.room.last_lines(usize::from(count), cut).into_iter().cloned().collect();
-        let lines: Vec<PastLine> = lines.into_iter().filter_map(|record| self.past_line(record)).collect();
-        for frame in page_frames(id, lines) {
-            self.send(link, frame);
-        }
-    }
-
-    pub(super) fn handle_page(&mut self, link: LinkId, id: &RoomId, lines: Vec<PastLine>, last: bool) {
-        let Some(room) = self.rooms.get_mut(id).filter(|room| room.recall_pending == Some(link)) else {
-            return;
-        };
-        room.recalled |= !lines.is_empty();
-        if last {
-            room.recall_pending = None;
-        }
-        for line in lines {
-            self.show_past(id, line);
-        }
-        self.recall(id);
     }
 }

@@ -32,7 +32,7 @@ impl Mesh {
             }
             Frame::Digest { room, sum } => self.handle_digest(link, &room, sum, now),
             Frame::Author { node, nick, key: Some(key), .. } => self.handle_author(node, nick, key),
-            Frame::History { room, limit } => self.handle_history(link, &room, limit),
+            Frame::History { room, limit, before } => self.handle_history(link, &room, limit, before),
             Frame::Page { room, lines, last } => self.handle_page(link, &room, lines, last),
             Frame::Topic { line } => self.handle_topic(line),
             Frame::Peers { peers } => self.handle_peers(peers),

@@ -1,3 +1,5 @@
+mod recall;
+
 use std::net::Ipv4Addr;
 
 use bytes::Bytes;
@@ -7,8 +9,8 @@ use crate::{
     app::{
         Change, Command, DialError, LinkEnd, LinkState, Said,
         limits::{
-            ACK_DELAY, GAP_PATIENCE, MAX_ADDRESSES, MAX_DIALS, MAX_HISTORY, MAX_LINKS_PER_ADDRESS,
-            MAX_LISTEN, MAX_NEIGHBOURS, MAX_PEERS_PER_FRAME, MAX_ROOMS_PER_NODE, MAX_TERMS, WANT_PATIENCE,
+            ACK_DELAY, GAP_PATIENCE, MAX_ADDRESSES, MAX_DIALS, MAX_LINKS_PER_ADDRESS, MAX_LISTEN,
+            MAX_NEIGHBOURS, MAX_PEERS_PER_FRAME, MAX_ROOMS_PER_NODE, MAX_TERMS, WANT_PATIENCE,
         },
     },
     wire::{AckLevel, ErrorCode, HaveLog, Kind, Record, RecordHash, Scheme, Vector},
@@ -506,24 +508,6 @@ fn is_a_message_past_the_limit_refused_here() {
         assert_eq!((done.troubles(), done.sent.len()), (troubles.clone(), 1 - troubles.len()));
         seat.asks(Command::Tell { to: vec!["n1".into()], text });
         assert_eq!(seat.done().troubles(), troubles);
-    }
-}
-
-#[test]
-fn is_no_more_history_told_than_the_limit_says() {
-    let mut seat = Seat::of(0, |config| config.history = 1);
-    for n in 0..=MAX_HISTORY {
-        seat.asks(Command::Say(n.to_string()));
-    }
-    seat.waits(Duration::from_secs(1));
-    seat.meets(1);
-    seat.hears(1, subscribe());
-    seat.done();
-    for (asked, told) in [(MAX_HISTORY - 1, MAX_HISTORY - 1), (u16::MAX, MAX_HISTORY)] {
-        seat.hears(1, Frame::History { room: lobby(), limit: asked });
-        let done = seat.done();
-        let lines = |frame: &Frame| if let Frame::Page { lines, .. } = frame { lines.len() } else { 0 };
-        assert_eq!(done.to(1).into_iter().map(lines).sum::<usize>(), usize::from(told));
     }
 }
 

@@ -6,10 +6,10 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::{
     store::{
-        Arrival, Page, PageQuery, Reader, StoreError, Stored, Wanted,
+        Arrival, LinesQuery, Page, PageQuery, Reader, StoreError, Stored, Wanted,
         selection::{LINES_BYTES, LINES_ROWS, Selection, is_line},
     },
-    wire::{Kind, NodeId, RoomId},
+    wire::{Kind, NodeId, RecordId},
 };
 
 use super::{
@@ -55,14 +55,8 @@ impl Reader for SqliteReader {
         self.read(|snapshot, conn| snapshot.page(conn, query))
     }
 
-    fn last_lines(
-        &mut self,
-        room: &RoomId,
-        count: u16,
-        cut_ms: u64,
-        before: Arrival,
-    ) -> Result<Vec<Stored>, StoreError> {
-        self.read(|snapshot, conn| snapshot.last_lines(conn, room, count, cut_ms, before))
+    fn last_lines(&mut self, query: &LinesQuery) -> Result<Vec<Stored>, StoreError> {
+        self.read(|snapshot, conn| snapshot.last_lines(conn, query))
     }
 }
 
@@ -111,16 +105,13 @@ impl Snapshot {
         Ok(id)
     }
 
-    fn last_lines(
-        &self,
-        conn: &Connection,
-        room: &RoomId,
-        count: u16,
-        cut_ms: u64,
-        before: Arrival,
-    ) -> Outcome<Vec<Stored>> {
-        let Some(room) = RoomRow::find(conn, &self.seal, room)? else { return Ok(Vec::new()) };
-        let last = if before == Arrival(0) { room.arrivals } else { room.arrivals.min(before.0 - 1) };
+    fn last_lines(&mut self, conn: &Connection, query: &LinesQuery) -> Outcome<Vec<Stored>> {
+        let &LinesQuery { count, cut_ms, before, .. } = query;
+        let Some(room) = RoomRow::find(conn, &self.seal, &query.room)? else { return Ok(Vec::new()) };
+        let last = match before {
+            Some(before) => self.last_before(conn, &room, before)?,
+            None => room.arrivals,
+        };
         let Some((first, last)) = span_of_lines(conn, &room, count, cut_ms, last)? else {
             return Ok(Vec::new());
         };
@@ -132,6 +123,24 @@ impl Snapshot {
             ControlFlow::Continue(())
         })?;
         Ok(lines)
+    }
+
+    /// The last arrival before a record; 0 where all of that is gone.
+    fn last_before(&mut self, conn: &Connection, room: &RoomRow, record: RecordId) -> Outcome<u64> {
+        let Some(author) = self.author(conn, record.author)? else { return Ok(room.arrivals) };
+        let log = params![room.id, author, plain(record.epoch.0), ordered(record.seq.0)];
+        let mut statement = conn.prepare_cached(
+            "SELECT arrival FROM record INDEXED BY once
+             WHERE room = ?1 AND author = ?2 AND epoch = ?3 AND seq = ?4",
+        )?;
+        let found: Option<i64> = statement.query_row(log, |row| row.get(0)).optional()?;
+        if let Some(arrival) = found {
+            return Ok(arrival.cast_unsigned().saturating_sub(1));
+        }
+        let mut statement = conn.prepare_cached(
+            "SELECT 1 FROM log WHERE room = ?1 AND author = ?2 AND epoch = ?3 AND last >= ?4",
+        )?;
+        Ok(if statement.exists(log)? { 0 } else { room.arrivals })
     }
 }
 

@@ -162,16 +162,28 @@ fn which_lines_are_the_last() {
         }
         writer.append(&entries).unwrap();
         let mut last = |count, cut_ms, before| {
-            let lines = reader.last_lines(&lobby(), count, cut_ms, Arrival(before)).unwrap();
+            let lines = reader.last_lines(&LinesQuery { room: lobby(), count, cut_ms, before }).unwrap();
             lines.iter().map(|line| line.arrival.0).collect::<Vec<u64>>()
         };
-        assert_eq!(last(3, u64::MAX, 0), [7, 8, 10]);
-        assert_eq!(last(3, 10_006, 0), [5, 6, 7]);
-        assert_eq!(last(3, u64::MAX, 3), [1, 2]);
-        assert_eq!(last(3, u64::MAX, 1), [0_u64; 0]);
-        assert_eq!(last(0, u64::MAX, 0), [0_u64; 0]);
-        assert_eq!(last(3, 9_999, 0), [0_u64; 0]);
-        assert_eq!(last(u16::MAX, u64::MAX, u64::MAX).len(), 9);
+        let before = |seq| Some(record(&lobby(), 1, seq, "").id());
+        assert_eq!(last(3, u64::MAX, None), [7, 8, 10]);
+        assert_eq!(last(3, 10_006, None), [5, 6, 7]);
+        assert_eq!(last(3, u64::MAX, before(2)), [1, 2]);
+        assert_eq!(last(3, u64::MAX, before(9)), [6, 7, 8]);
+        assert_eq!(last(3, 10_004, before(9)), [3, 4, 5]);
+        assert_eq!(last(3, u64::MAX, before(0)), [0_u64; 0]);
+        assert_eq!(last(0, u64::MAX, None), [0_u64; 0]);
+        assert_eq!(last(3, 9_999, None), [0_u64; 0]);
+        assert_eq!(last(u16::MAX, u64::MAX, before(10)).len(), 9, "it is yet to come");
+        let stranger = Some(record(&lobby(), 9, 0, "").id());
+        assert_eq!(last(u16::MAX, u64::MAX, stranger).len(), 9, "so is that");
+        let few = Retention { records: 4, bytes: u64::MAX, age_ms: u64::MAX };
+        writer.retain(&lobby(), few, 20_000).unwrap();
+        let mut last =
+            |before| reader.last_lines(&LinesQuery { room: lobby(), count: 9, cut_ms: u64::MAX, before });
+        assert_eq!(last(before(7)).unwrap().len(), 1);
+        assert_eq!(last(before(6)).unwrap(), [], "the first that is left");
+        assert_eq!(last(before(5)).unwrap(), [], "it is gone, and so is all before it");
     });
 }
 

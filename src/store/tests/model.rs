@@ -1,6 +1,6 @@
 //! The store on disk against the one in memory.
 
-use proptest::{collection::vec, prelude::*};
+use proptest::{collection::vec, option, prelude::*};
 
 use super::*;
 
@@ -9,7 +9,7 @@ enum Step {
     Append(Vec<Entry>),
     Retain(RoomId, Retention, u64),
     Page(PageQuery),
-    LastLines(RoomId, u16, u64, u64),
+    LastLines(LinesQuery),
     Idle,
     Reopen,
 }
@@ -57,6 +57,12 @@ fn any_entry() -> impl Strategy<Value = Entry> {
 }
 
 prop_compose! {
+    fn any_id()(author in 1_u8..6, epoch in any_number(2), seq in any_number(30)) -> RecordId {
+        RecordId { author: node(author), epoch: Epoch(epoch), seq: Seq(seq) }
+    }
+}
+
+prop_compose! {
     fn any_query()(
         room in any_room(),
         logs in vec((1_u8..6, any_number(2), any_number(30), any_number(100)), 0..5),
@@ -78,8 +84,8 @@ fn any_step() -> impl Strategy<Value = Step> {
         6 => vec(any_entry(), 0..25).prop_map(Step::Append),
         1 => (any_room(), retention, any_number(150)).prop_map(|(room, keep, now)| Step::Retain(room, keep, now)),
         4 => any_query().prop_map(Step::Page),
-        2 => (any_room(), 0_u16..12, any_number(100), any_number(40))
-            .prop_map(|(room, count, cut, before)| Step::LastLines(room, count, cut, before)),
+        2 => (any_room(), 0_u16..12, any_number(100), option::of(any_id()))
+            .prop_map(|(room, count, cut_ms, before)| Step::LastLines(LinesQuery { room, count, cut_ms, before })),
         1 => Just(Step::Idle),
         2 => Just(Step::Reopen),
     ]
@@ -90,9 +96,7 @@ fn answer(writer: &mut dyn Writer, reader: &mut dyn Reader, step: &Step) -> Stri
         Step::Append(entries) => format!("{:?}", writer.append(entries)),
         Step::Retain(room, retention, now) => format!("{:?}", writer.retain(room, *retention, *now)),
         Step::Page(query) => format!("{:?}", reader.page(query)),
-        Step::LastLines(room, count, cut, before) => {
-            format!("{:?}", reader.last_lines(room, *count, *cut, Arrival(*before)))
-        }
+        Step::LastLines(query) => format!("{:?}", reader.last_lines(query)),
         Step::Idle => format!("{:?}", writer.idle()),
         Step::Reopen => String::new(),
     }

@@ -162,6 +162,9 @@ fn does_a_reader_notice_what_rots_while_it_reads() {
     let survey = opened.writer.survey().unwrap();
     let found = everything(&mut *opened.reader, &survey, &lobby());
     assert!(matches!(found, Err(StoreError::Damaged { .. })), "{found:?}");
-    let later = opened.reader.last_lines(&lobby(), 20, u64::MAX, Arrival(0)).unwrap();
+    let later = opened
+        .reader
+        .last_lines(&LinesQuery { room: lobby(), count: 20, cut_ms: u64::MAX, before: None })
+        .unwrap();
     assert_eq!(later.len(), 20, "what is whole can be read");
 }

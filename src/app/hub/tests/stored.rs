@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
-    app::Restored,
-    store::{Arrival, Author, Entry, Page, PageQuery, Stored, StoredLog, StoredRoom, Wanted},
+    app::{Restored, limits::MAX_RECALLS},
+    store::{Arrival, Author, Entry, LinesQuery, Page, PageQuery, Stored, StoredLog, StoredRoom, Wanted},
 };
 
 /// Client 1 said so many lines in the lobby long ago; the last of them are in memory.
@@ -220,25 +220,98 @@ fn is_what_found_no_space_kept_when_its_author_says_it_again() {
     assert_eq!(star.keeps(), [] as [u64; 0]);
 }
 
+/// The seqs of the lines in the pages among these frames.
+fn paged(heard: &Sent) -> Vec<u64> {
+    let lines = heard.iter().flat_map(|(_, frame)| match frame {
+        Frame::Page { lines, .. } => lines.as_slice(),
+        _ => &[],
+    });
+    lines.map(|line| line.record.seq.0).collect()
+}
+
+fn history(limit: u16, before: Option<u64>) -> Frame {
+    let before = before.map(|seq| record(1, lobby(), seq, "").id());
+    Frame::History { room: lobby(), limit, before }
+}
+
+/// What it asks of the disk.
+fn asked(actions: &[Action]) -> Vec<LinesQuery> {
+    let query = |action: &Action| match action {
+        Action::Recall { query, .. } => Some(query.clone()),
+        _ => None,
+    };
+    actions.iter().filter_map(query).collect()
+}
+
+fn answer(query: LinesQuery, seqs: std::ops::Range<u64>) -> Input {
+    Input::Lines { link: Some(link(2)), query, lines: seqs.map(kept).collect() }
+}
+
 #[test]
 fn are_lines_from_before_read_from_disk_where_memory_has_too_few() {
     let mut star = Star::durable(restored(10, 3));
     star.comes(2);
     star.says(2, subscribe(&[], 0, 2));
+    assert_eq!(paged(&star.heard()), [8, 9]);
+    star.says(2, history(5, None));
+    let [query] = asked(&star.actions()).try_into().unwrap();
+    assert_eq!((query.count, query.before), (5, None));
+    star.input(answer(query, 5..10));
+    assert_eq!(paged(&star.heard()), [5, 6, 7, 8, 9]);
+}
+
+#[test]
+fn do_pages_of_the_past_go_back_from_memory_to_the_disk_and_to_its_beginning() {
+    let mut star = Star::durable(restored(10, 3));
+    star.comes(2);
+    star.says(2, subscribe(&[], 0, 1));
+    assert_eq!(paged(&star.heard()), [9]);
+    star.says(2, history(2, Some(9)));
+    assert_eq!(paged(&star.heard()), [7, 8], "out of memory");
+    star.says(2, history(4, Some(7)));
+    let [query] = asked(&star.actions()).try_into().unwrap();
+    assert_eq!((query.count, query.before.map(|id| id.seq)), (4, Some(Seq(7))));
+    star.input(answer(query, 3..7));
+    assert_eq!(paged(&star.heard()), [3, 4, 5, 6]);
+    star.says(2, history(4, Some(0)));
+    let [query] = asked(&star.actions()).try_into().unwrap();
+    star.input(answer(query, 0..0));
     let heard = star.heard();
-    let lines = |heard: &Sent| {
-        let page = heard.iter().find_map(|(_, frame)| match frame {
-            Frame::Page { lines, .. } => Some(lines.iter().map(|line| line.record.seq.0).collect::<Vec<_>>()),
-            _ => None,
-        });
-        page.unwrap_or_default()
-    };
-    assert_eq!(lines(&heard), [8, 9]);
-    star.says(2, Frame::History { room: lobby(), limit: 5 });
-    let recalls = |action: &Action| matches!(action, Action::Recall { count: 5, .. });
-    assert!(star.actions().iter().any(recalls));
-    star.input(Input::Lines { link: link(2), room: lobby(), lines: (5..10).map(kept).collect() });
-    assert_eq!(lines(&star.heard()), [5, 6, 7, 8, 9]);
+    assert!(matches!(heard.as_slice(), [(_, Frame::Page { last: true, .. })]), "{heard:?}");
+}
+
+#[test]
+fn are_questions_about_the_past_answered_in_their_order_and_no_more_of_them_taken_than_the_limit_says() {
+    let mut star = Star::durable(restored(10, 3));
+    star.comes(2);
+    star.says(2, subscribe(&[], 0, 0));
+    star.heard();
+    star.says(2, history(5, None));
+    let [query] = asked(&star.actions()).try_into().unwrap();
+    for _ in 1..MAX_RECALLS {
+        star.says(2, history(1, None));
+    }
+    assert_eq!(star.heard(), [], "memory would have it, but the disk has yet to answer");
+    star.says(2, history(1, None));
+    assert_eq!(codes(&star.heard_only(2)), [ErrorCode::Other]);
+    star.input(answer(query, 5..10));
+    let expected: Vec<u64> = (5..10).chain(std::iter::repeat_n(9, MAX_RECALLS - 1)).collect();
+    assert_eq!(paged(&star.heard()), expected);
+}
+
+#[test]
+fn is_what_the_disk_does_not_have_yet_told_behind_what_it_has() {
+    let mut star = Star::durable(restored(10, 3));
+    [1, 2].into_iter().for_each(|node| star.comes(node));
+    star.says(1, subscribe(&[], 0, 0));
+    star.says(2, subscribe(&[], 0, 0));
+    star.heard();
+    star.says(2, history(5, None));
+    let [query] = asked(&star.actions()).try_into().unwrap();
+    star.says(1, Frame::Record(record(1, lobby(), 10, "just now")));
+    star.heard();
+    star.input(answer(query, 5..10));
+    assert_eq!(paged(&star.heard()), [6, 7, 8, 9, 10]);
 }
 
 #[test]
