@@ -77,6 +77,7 @@ fn say_the_last_words(listener: &mut Person, talkers: &mut [Person]) {
 /// A server, people who talk, one who listens and is never killed.
 fn kill_server_and_clients(transport: &'static str, rng: &mut ChaCha12Rng, rounds: u64) -> String {
     let mut star = Star::over(transport, &[]);
+    let store = star.folder.at("server/history.db");
     let mut listener = Person::new("listener", &star.folder);
     listener.comes(client(&star, &listener));
     eventually("the listener is there", || listener.has_joined().then_some(()));
@@ -85,29 +86,37 @@ fn kill_server_and_clients(transport: &'static str, rng: &mut ChaCha12Rng, round
     talkers.iter_mut().for_each(|talker| talker.comes(client(&star, talker)));
     for _ in 0..rounds {
         talk(rng, &mut talkers, 20);
-        let talker = &mut talkers[rng.random_range(0..TALKERS)];
+        let who = rng.random_range(0..TALKERS);
         let (dies, server_dies) = [(true, false), (false, true), (true, true)][rng.random_range(0..3)];
         if dies {
-            talker.is_killed();
+            talkers[who].is_killed();
         }
         if server_dies {
             star.server.murder();
+            // Here and now: later its authors have said again what they find missing.
+            holds_what_was_stored(&store, &mut talkers);
             star.serve_again("server");
         }
         if dies {
+            let talker = &mut talkers[who];
             talker.comes(client(&star, talker));
         }
     }
     say_the_last_words(&mut listener, &mut talkers);
     star.server.murder();
-    let mut reckoning = Reckoning::of(&star.folder.at("server/history.db"));
-    for talker in &mut talkers {
-        talker.is_killed();
-        reckoning.holds_what_was_stored(talker);
-    }
+    talkers.iter_mut().for_each(Person::is_killed);
     listener.is_killed();
+    let mut reckoning = holds_what_was_stored(&store, &mut talkers);
     reckoning.is_what_was_heard(&listener);
     reckoning.counted()
+}
+
+/// A file has all that these people were told is stored.
+fn holds_what_was_stored(store: &str, people: &mut [Person]) -> Reckoning {
+    people.iter_mut().for_each(Person::listen);
+    let mut reckoning = Reckoning::of(store);
+    people.iter().for_each(|person| reckoning.holds_what_was_stored(person));
+    reckoning
 }
 
 fn client(star: &Star, person: &Person) -> Launch {
@@ -123,7 +132,10 @@ fn kill_peers(transport: &'static str, rng: &mut ChaCha12Rng, rounds: u64) -> St
         talk(rng, &mut talkers, 20);
         let victims = rng.random_range(1..1 << TALKERS);
         let is_victim = |n: &usize| victims & 1 << n != 0;
-        (0..TALKERS).filter(is_victim).for_each(|n| talkers[n].is_killed());
+        for n in (0..TALKERS).filter(is_victim) {
+            talkers[n].is_killed();
+            holds_what_was_stored(&peers.store_of(&talkers[n]), &mut talkers[n..=n]);
+        }
         // Who is away meanwhile has to be told of it.
         talk(rng, &mut talkers, 5);
         (0..TALKERS).filter(is_victim).for_each(|n| peers.come_back(&mut talkers[n]));
@@ -136,8 +148,7 @@ fn kill_peers(transport: &'static str, rng: &mut ChaCha12Rng, rounds: u64) -> St
     talkers.iter_mut().for_each(Person::is_killed);
     let mut counted = String::new();
     for store in &stores {
-        let mut reckoning = Reckoning::of(store);
-        talkers.iter().for_each(|talker| reckoning.holds_what_was_stored(talker));
+        let mut reckoning = holds_what_was_stored(store, &mut talkers);
         reckoning.is_what_was_heard(&listener);
         counted = reckoning.counted();
     }

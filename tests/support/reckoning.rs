@@ -39,18 +39,16 @@ impl Reckoning {
 
     /// Everything that this person was told is stored is there, as it was typed.
     pub(crate) fn holds_what_was_stored(&mut self, person: &Person) {
+        // Two people may have a run of the same number.
+        let name = format!("{} ", person.name);
+        let own = self.order.iter().filter(|(_, text)| text.starts_with(&name));
+        let own: BTreeMap<_, _> = own.map(|((_, epoch, seq), text)| ((*epoch, *seq), text)).collect();
         for place in &person.stored {
-            let (epoch, seq) = *place;
-            // Two people may have a run of the same number.
-            let own = |text: &str| text.starts_with(&format!("{} ", person.name));
-            let mut there =
-                self.order.iter().filter(|((_, e, s), text)| (*e, *s) == (epoch, seq) && own(text));
+            let there = own.get(place);
             match person.said.get(place) {
-                Some(line) => {
-                    assert!(there.any(|(_, text)| text == line), "lost: {line:?}, stored at {place:?}");
-                }
+                Some(line) => assert_eq!(there, Some(&line), "lost: {line:?}, stored at {place:?}"),
                 // Said in a run that was killed before it was told where it put it.
-                None => assert!(there.next().is_some(), "lost: stored at {place:?}"),
+                None => assert!(there.is_some(), "lost: stored at {place:?}"),
             }
             self.checked += 1;
         }
