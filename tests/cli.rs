@@ -141,6 +141,17 @@ fn are_there_completions_and_a_manual() {
 }
 
 #[test]
+fn is_a_store_that_cannot_be_used_told_with_a_status_of_its_own() {
+    let file = config("no-history", "something else");
+    let data_dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("no-history-server");
+    let (file, data_dir) = (file.to_str().unwrap(), data_dir.to_str().unwrap());
+    let server = ["--role", "server", "--listen", "127.0.0.1:0", "--history", file, "--data-dir", data_dir];
+    let answer = node(&server, &[]);
+    assert!(answer.stderr.contains("is not a history of this program"), "{}", answer.stderr);
+    assert_eq!((answer.status, answer.stdout.as_str()), (70, ""));
+}
+
+#[test]
 fn is_it_written_how_files_are_taken() {
     let (help, manual) = (node(&["--help"], &[]), node(&["man"], &[]));
     for flag in ["accept-files", "max-file-bytes", "downloads"] {

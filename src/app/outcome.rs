@@ -20,3 +20,9 @@ pub enum Outcome {
     /// Anything else.
     Failed(Trouble),
 }
+
+impl From<Trouble> for Outcome {
+    fn from(trouble: Trouble) -> Self {
+        Self::Failed(trouble)
+    }
+}

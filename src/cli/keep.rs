@@ -10,7 +10,7 @@ use clap::{Args, Subcommand};
 use etcetera::{BaseStrategy, base_strategy::Xdg};
 
 use crate::{
-    app::Trouble,
+    app::{Outcome, Trouble},
     node::{Node, Store, random_seed},
     store::{self, ExportError, Retention, StoreError},
 };
@@ -70,7 +70,7 @@ pub(super) fn of(options: &Options, default: History) -> Result<Keep, Stop> {
 }
 
 /// The node, with its store where it has one.
-pub(super) fn stored(node: Node, settings: &Settings) -> Result<Node, Trouble> {
+pub(super) fn stored(node: Node, settings: &Settings) -> Result<Node, Outcome> {
     let keep = match &settings.role {
         Role::Server(server) => &server.keep,
         Role::Peer(peer) => &peer.keep,
@@ -85,7 +85,7 @@ pub(super) fn stored(node: Node, settings: &Settings) -> Result<Node, Trouble> {
     let seed = random_seed().map_err(|error| Trouble::new("system", error.to_string(), ""))?;
     let instance = seed.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
     let options = store::Options { instance, relaxed: false };
-    let opened = store::open(&path, options).map_err(|error| store_trouble(&error))?;
+    let opened = store::open(&path, options).map_err(|error| Outcome::StoreFailed(store_trouble(&error)))?;
     // Its author says it again to a server, a peer offers it again; what a client heard it has shown.
     let lenient = matches!(settings.role, Role::Client(_));
     let store::Opened { writer, reader, .. } = opened;

@@ -25,15 +25,15 @@ const TYPED_LINES: &str = "typed";
 
 /// Runs the node until its end.
 pub(super) fn run(settings: &Settings, quiet: bool) -> Ending {
-    let failed = |trouble| Ending::new(Outcome::Failed(trouble), Shown::default());
+    let failed = |outcome| Ending::new(outcome, Shown::default());
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return failed(cannot_start(&error)),
+        Err(error) => return failed(cannot_start(&error).into()),
     };
     runtime.block_on(live(settings, quiet)).unwrap_or_else(failed)
 }
 
-async fn live(settings: &Settings, quiet: bool) -> Result<Ending, Trouble> {
+async fn live(settings: &Settings, quiet: bool) -> Result<Ending, Outcome> {
     let (settings, identity) = open_identity(settings)?;
     let signals = Signals::catch()?;
     let typed_lines = settings.data_dir.join(TYPED_LINES);
@@ -41,7 +41,7 @@ async fn live(settings: &Settings, quiet: bool) -> Result<Ending, Trouble> {
     let options = ConsoleOptions { quiet, prompt, typed_lines: Some(typed_lines) };
     let doors = Doors::bind(&settings).await?;
     let node = keep::stored(node(&settings, identity), &settings)?;
-    let (handle, events, ended) = doors.beside(node).start().await.map_err(|error| start_trouble(&error))?;
+    let (handle, events, ended) = doors.beside(node).start().await.map_err(|error| unstarted(&error))?;
     let mut doors = doors.open();
     let watch = tokio::spawn(stop_on_signal(signals, handle.clone(), doors.closer()));
     let shown = match doors.only() {
@@ -148,20 +148,21 @@ pub(super) fn identity_trouble(error: &IdentityError) -> Trouble {
     }
 }
 
-fn start_trouble(error: &StartError) -> Trouble {
+fn unstarted(error: &StartError) -> Outcome {
     let message = error.to_string();
-    match error {
+    let trouble = match error {
         StartError::Identity(error) => identity_trouble(error),
         StartError::Listen { addr, error } => listen_trouble(*addr, error, "--listen"),
         StartError::Key(_) => {
             Trouble::new("key_bad", message, "choose another directory with --data-dir DIR")
         }
         StartError::Name(_) => Trouble::new("name_invalid", message, "give another one with --name"),
-        StartError::Store(error) => store_trouble(error),
+        StartError::Store(error) => return Outcome::StoreFailed(store_trouble(error)),
         StartError::Files(_) => {
             Trouble::new("files", message, "choose another directory with --data-dir DIR")
         }
-    }
+    };
+    trouble.into()
 }
 
 /// Why nothing can be listened on there, and what to do about it. `flag` is where the address was typed.

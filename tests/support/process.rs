@@ -5,6 +5,7 @@ use std::{
     env,
     fs::File,
     io::{BufRead, BufReader, Read, Write},
+    mem,
     path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, Stdio},
     sync::{
@@ -92,6 +93,14 @@ impl Launch {
         let mut launch = Self::new(script, &["-B", path.to_str().unwrap()]).with(arguments);
         launch.program = "python3".to_owned();
         launch.variable("PATH", &env::var("PATH").unwrap()).variable("PYTHONUTF8", "1")
+    }
+
+    /// Started by another program, which takes it and its arguments behind these.
+    pub(crate) fn under(mut self, program: &str, arguments: &[&str]) -> Self {
+        let own = mem::replace(&mut self.program, program.to_owned());
+        let ahead = arguments.iter().map(|&argument| argument.to_owned()).chain([own]);
+        self.arguments.splice(0..0, ahead.collect::<Vec<_>>());
+        self.variable("PATH", &env::var("PATH").unwrap())
     }
 
     /// Runs in this folder.

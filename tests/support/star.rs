@@ -28,14 +28,21 @@ impl Star {
     /// Carried by this transport, with these flags for the server.
     pub(crate) fn over(transport: &'static str, flags: &[&str]) -> Self {
         let folder = Folder::new();
-        let (server, addr) = serve(&folder, transport, "server", "127.0.0.1:0", flags);
+        let mut server = launch(&folder, transport, "server", "127.0.0.1:0", flags).start();
+        let addr = listens(&mut server, transport);
         Self { folder, server, addr, transport, flags: flags.iter().map(|&flag| flag.to_owned()).collect() }
     }
 
     /// Starts the server again on its old port, with what is left in this data directory.
     pub(crate) fn serve_again(&mut self, data_dir: &str) {
+        self.server = self.server_again(data_dir).start();
+        listens(&mut self.server, self.transport);
+    }
+
+    /// The same, before it is started.
+    pub(crate) fn server_again(&self, data_dir: &str) -> Launch {
         let flags: Vec<&str> = self.flags.iter().map(String::as_str).collect();
-        self.server = serve(&self.folder, self.transport, data_dir, &self.addr, &flags).0;
+        launch(&self.folder, self.transport, data_dir, &self.addr, &flags)
     }
 
     /// A client that insists on its name.
@@ -68,16 +75,15 @@ impl Star {
     }
 }
 
-fn serve(
-    folder: &Folder,
-    transport: &str,
-    data_dir: &str,
-    listen: &str,
-    flags: &[&str],
-) -> (Process, String) {
-    let launch = Launch::new("server", &["--role", "server", "--transport", transport, "--listen", listen]);
-    let mut server = launch.with(&["--data-dir", &folder.at(data_dir)]).with(flags).without_input().start();
+fn launch(folder: &Folder, transport: &str, data_dir: &str, listen: &str, flags: &[&str]) -> Launch {
+    Launch::new("server", &["--role", "server", "--transport", transport, "--listen", listen])
+        .with(&["--data-dir", &folder.at(data_dir)])
+        .with(flags)
+        .without_input()
+}
+
+/// Waits until it does, and returns where.
+fn listens(server: &mut Process, transport: &str) -> String {
     let listening = format!("listening on {transport} ");
-    let addr = server.says_something_like(&listening).split_off(listening.len());
-    (server, addr)
+    server.says_something_like(&listening).split_off(listening.len())
 }

@@ -1,4 +1,4 @@
-//! Somebody at a client that may be killed: what they said, in which run, and what they were told.
+//! Somebody at a node that may be killed: what they said, in which run, and what they were told.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -7,15 +7,20 @@ use std::{
 
 use serde_json::Value;
 
-use crate::support::{process::Process, star::Star};
+use super::{
+    folder::Folder,
+    process::{Launch, Process},
+};
 
 /// Which record of this person: epoch and seq.
 pub(crate) type Place = (u64, u64);
 
 #[derive(Debug)]
 pub(crate) struct Person {
-    name: String,
-    client: Option<Process>,
+    pub(crate) name: String,
+    node: Option<Process>,
+    /// Where a peer listens.
+    addr: Option<String>,
     /// Lines typed in this run, in order.
     typed: Vec<String>,
     lines: u64,
@@ -24,45 +29,49 @@ pub(crate) struct Person {
     pub(crate) stored: BTreeSet<Place>,
     /// What was heard as it happened: author, epoch, seq, text.
     pub(crate) heard: Vec<(String, u64, u64, String)>,
+    /// Codes of the troubles that this person was told of.
+    pub(crate) troubles: Vec<String>,
     joined: bool,
     /// Lines of stdout that were read.
     read: usize,
     /// Stored in this run.
     stored_now: usize,
-    /// Of this run, once the client has told of any record.
+    /// Of this run, once the node has told of any record.
     epoch: Option<u64>,
     epoch_file: String,
 }
 
 impl Person {
-    pub(crate) fn new(name: &str) -> Self {
+    /// With the folder's directory of this name.
+    pub(crate) fn new(name: &str, folder: &Folder) -> Self {
         Self {
             name: name.to_owned(),
-            client: None,
+            node: None,
+            addr: None,
             typed: Vec::new(),
             lines: 0,
             said: BTreeMap::new(),
             stored: BTreeSet::new(),
             heard: Vec::new(),
+            troubles: Vec::new(),
             joined: false,
             read: 0,
             stored_now: 0,
             epoch: None,
-            epoch_file: String::new(),
+            epoch_file: folder.at(&format!("{name}/epoch")),
         }
     }
 
-    /// Starts the client; does not wait for it.
-    pub(crate) fn comes(&mut self, star: &Star) {
-        self.epoch_file = star.folder.at(&format!("{}/epoch", self.name));
-        self.client = Some(star.client(&self.name).with(&["--json", "--reconnect"]).start());
+    /// Starts the node; does not wait for it.
+    pub(crate) fn comes(&mut self, node: Launch) {
+        self.node = Some(node.with(&["--json"]).start());
         (self.typed, self.read, self.stored_now, self.epoch) = (Vec::new(), 0, 0, None);
     }
 
     pub(crate) fn says_something(&mut self) {
         self.lines += 1;
         let line = format!("{} {}", self.name, self.lines);
-        self.client.as_mut().unwrap().type_line(&line);
+        self.node.as_mut().unwrap().type_line(&line);
         self.typed.push(line);
         self.listen();
     }
@@ -72,11 +81,15 @@ impl Person {
     }
 
     pub(crate) fn is_killed(&mut self) {
-        if let Some(client) = &mut self.client {
-            client.murder();
+        if let Some(node) = &mut self.node {
+            node.murder();
         }
         self.listen();
-        self.client = None;
+        self.node = None;
+    }
+
+    pub(crate) const fn is_there(&self) -> bool {
+        self.node.is_some()
     }
 
     pub(crate) fn has_nothing_unstored(&mut self) -> bool {
@@ -89,19 +102,30 @@ impl Person {
         self.heard.iter().any(|(.., text)| text == line)
     }
 
+    pub(crate) fn listens_at(&mut self) -> Option<String> {
+        self.listen();
+        self.addr.clone()
+    }
+
     pub(crate) fn has_joined(&mut self) -> bool {
         self.listen();
         self.joined
     }
 
-    /// Reads what the client said since the last time.
-    fn listen(&mut self) {
-        let Some(client) = &self.client else { return };
-        let lines = client.unnoted();
+    pub(crate) fn was_told_of(&mut self, trouble: &str) -> bool {
+        self.listen();
+        self.troubles.iter().any(|told| told == trouble)
+    }
+
+    /// Reads what the node said since the last time.
+    pub(crate) fn listen(&mut self) {
+        let Some(node) = &self.node else { return };
+        let lines = node.unnoted();
         for line in &lines[self.read.min(lines.len())..] {
             // A killed process may leave half a line.
             let Ok(event) = serde_json::from_str::<Value>(line) else { continue };
             match event["event"].as_str() {
+                Some("listening") => self.addr = event["addr"].as_str().map(str::to_owned),
                 Some("joined") => self.joined = true,
                 Some("sent") => self.told(&event),
                 Some("message") if event["historic"] == false => {
@@ -109,6 +133,7 @@ impl Person {
                     let text = |key: &str| event[key].as_str().unwrap().to_owned();
                     self.heard.push((text("id"), number("epoch"), number("seq"), text("text")));
                 }
+                Some("error") => self.troubles.extend(event["code"].as_str().map(str::to_owned)),
                 Some("gap") => panic!("{} was shown a gap: {line}", self.name),
                 _ => {}
             }
