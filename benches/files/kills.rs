@@ -3,11 +3,14 @@
 use std::{fs::File, path::Path, thread::sleep, time::Duration};
 
 use blake3::{Hash, Hasher};
-use rand::{SeedableRng as _, rngs::ChaCha8Rng, seq::IndexedRandom as _};
+use rand::{SeedableRng as _, rngs::ChaCha8Rng, seq::SliceRandom as _};
 
 use super::star::Star;
 
-const KILLS: u64 = 5;
+const KILLS: usize = 5;
+
+/// Everybody's turn comes, in whatever order.
+const WHOM: [&str; KILLS + 1] = ["alice", "alice", "server", "server", "bob", "bob"];
 
 /// How often is looked how far it is.
 const STEP: Duration = Duration::from_millis(1);
@@ -15,14 +18,14 @@ const STEP: Duration = Duration::from_millis(1);
 /// Sends a file and kills somebody at each of as many places, by chance; whom. Fails if what arrives is not
 /// what was sent.
 pub(crate) fn carry(star: &mut Star, file: &str, len: u64, seed: u64) -> Vec<&'static str> {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut whom = WHOM;
+    whom.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
     let mut killed = Vec::new();
     star.offer(file);
-    for kill in 1..=KILLS {
-        while star.arrived() < len * kill / (KILLS + 1) {
+    for who in whom.into_iter().take(KILLS) {
+        while star.arrived() < len * (killed.len() as u64 + 1) / (KILLS as u64 + 1) {
             sleep(STEP);
         }
-        let who = *["alice", "server", "bob"].choose(&mut rng).expect("three");
         match who {
             "alice" => star.alice.kill(),
             "server" => star.server.kill(),
