@@ -256,12 +256,10 @@ impl Room {
     pub fn last_lines(&self, count: usize, cut: Instant, before: Option<RecordId>) -> Vec<&Record> {
         let kept = |&(author, epoch, seq): &(NodeId, Epoch, Seq)| self.log(author, epoch)?.get(seq);
         let is_line = |kept: &&Kept| kept.arrived <= cut && kept.record.kind == Kind::TEXT;
-        let newest_first = self.arrivals.iter().rev();
         let bound = before.map(|RecordId { author, epoch, seq }| (author, epoch, seq));
-        let behind = bound.map_or(0, |bound| {
-            newest_first.clone().position(|key| *key == bound).map_or(usize::MAX, |at| at.saturating_add(1))
-        });
-        let newest_first = newest_first.skip(behind).filter_map(kept).filter(is_line);
+        let newest_first =
+            self.arrivals.iter().rev().skip_while(|key| bound.is_some_and(|bound| **key != bound));
+        let newest_first = newest_first.skip(usize::from(bound.is_some())).filter_map(kept).filter(is_line);
         let mut lines: Vec<&Record> = newest_first.take(count).map(|kept| &kept.record).collect();
         lines.reverse();
         lines

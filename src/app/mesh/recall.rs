@@ -99,8 +99,7 @@ impl Mesh {
     }
 
     pub(super) fn handle_page(&mut self, link: LinkId, id: &RoomId, lines: Vec<PastLine>, last: bool) {
-        let pending = |room: &&mut super::state::MeshRoom| room.recall.pending == Some(link);
-        if self.rooms.get_mut(id).filter(pending).is_none() {
+        if self.rooms.get(id).is_none_or(|room| room.recall.pending != Some(link)) {
             return;
         }
         let lines: Vec<Record> = lines.into_iter().filter_map(|line| self.is_past(id, line)).collect();
