@@ -42,18 +42,6 @@ check_options() {
 
 # --- On the link ------------------------------------------------------------
 
-every_transport() {
-    local carrier failed=0
-    # shellcheck source-path=SCRIPTDIR source=conversation.sh
-    . "$here/conversation.sh"
-    all=$(mktemp -d)
-    trap 'end_conversation; rm -rf -- "$all"' EXIT
-    for carrier in $transport; do
-        row "$carrier" || failed=1
-    done
-    return "$failed"
-}
-
 # row TRANSPORT: and below it what went wrong.
 row() {
     local carrier=$1 start wrong='' result=ok

@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2034,SC2154 # $on_this_link and $node are the sourcing script's
+# shellcheck shell=bash disable=SC2034,SC2154 # $on_this_link, $node, $here and $transport are the sourcing script's
 # For sourcing: command lines of the scripts that let many nodes talk.
 
 # read_options NAMES ARGUMENTS...: each --NAME VALUE into the variable NAME. With
@@ -31,4 +31,17 @@ each() {
 
 check_node() {
     [[ -x $node ]] || die "no $node: cargo build --release"
+}
+
+# every_transport: the script's row of each, with room for its files in $all.
+every_transport() {
+    local carrier failed=0
+    # shellcheck source-path=SCRIPTDIR source=conversation.sh
+    . "$here/conversation.sh"
+    all=$(mktemp -d)
+    trap 'end_conversation; rm -rf -- "$all"' EXIT
+    for carrier in $transport; do
+        row "$carrier" || failed=1
+    done
+    return "$failed"
 }
