@@ -9,7 +9,7 @@ use std::{
 
 use crate::{
     store::{Arrival, Page, PageQuery, Wanted},
-    wire::{Frame, LogKey, NodeId, Record, RoomId, Seq},
+    wire::{Epoch, Frame, LogKey, NodeId, Record, RoomId, Seq},
 };
 
 use super::{
@@ -47,7 +47,7 @@ struct Owed {
 struct Reading {
     room: RoomId,
     /// How far each log was on disk then.
-    stored: BTreeMap<(NodeId, crate::wire::Epoch), Seq>,
+    stored: BTreeMap<(NodeId, Epoch), Seq>,
     /// Something from before that place became wanted meanwhile.
     stale: bool,
 }
@@ -76,7 +76,7 @@ pub(super) struct Batch {
 }
 
 impl Feed {
-    /// Whether a link is owed anything. Then nothing newer may be sent to it directly.
+    /// Whether a link is owed anything.
     pub(super) fn is_behind(&self, link: LinkId) -> bool {
         self.links.contains_key(&link)
     }
@@ -86,10 +86,11 @@ impl Feed {
         self.links.get(&link).is_some_and(|owed| owed.reading.is_some())
     }
 
-    /// Of those who are to hear a new record the ones to whom it can go at once; the others are owed it.
+    /// Of those who are to hear a new record the ones to whom it can go at once; the others are owed it, as
+    /// something of that room is that came before.
     pub(super) fn direct(&mut self, mut audience: Vec<LinkId>, record: &Record) -> Vec<LinkId> {
         audience.retain(|&link| {
-            let behind = self.is_behind(link);
+            let behind = self.links.get(&link).is_some_and(|owed| owed.is_behind_in(&record.room));
             if behind {
                 self.owe(link, record.log(), record.seq);
             }
@@ -196,6 +197,12 @@ impl Feed {
 }
 
 impl Owed {
+    fn is_behind_in(&self, room: &RoomId) -> bool {
+        let first = LogKey { room: room.clone(), author: NodeId([0; 32]), epoch: Epoch(0) };
+        let is_read = self.reading.as_ref().is_some_and(|reading| reading.room == *room);
+        is_read || self.cursors.range(first..).next().is_some_and(|(log, _)| log.room == *room)
+    }
+
     /// Rooms of which something is wanted that is on disk alone. Nothing of them goes out of memory before, or
     /// it would overtake what came earlier.
     fn rooms_on_disk(&self, source: &impl Source) -> BTreeSet<RoomId> {

@@ -39,6 +39,10 @@ const ANSWER_TIMEOUT: Duration = Duration::from_millis(100);
 /// How long one who is turned away may take to read why.
 const TURN_AWAY_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// Bytes that the kernel takes beyond what it sends now: enough until we are woken.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const UNSENT_BYTES: u32 = 64 << 10;
+
 /// Which end of the connection this is, with what it needs.
 #[derive(Clone)]
 pub(super) enum End {
@@ -74,6 +78,8 @@ fn ask_the_kernel(io: &TcpStream) -> io::Result<()> {
         socket.set_tcp_user_timeout(Some(STALL_TIMEOUT))?;
         // While fewer than four packets are under way, and that is chat, six retransmissions do not.
         socket.set_tcp_thin_linear_timeouts(true)?;
+        // What the kernel has taken nothing overtakes: a line would wait behind megabytes of a file.
+        socket.set_tcp_notsent_lowat(UNSENT_BYTES)?;
     }
     Ok(())
 }

@@ -78,6 +78,9 @@ pub(super) struct Bbr {
     overflows: u8,
     /// Bytes lost when it last seemed so, until it is known whether they only came late.
     doubtful: Option<u64>,
+    /// Startup ended at a queue while more arrived in each round: the queue may be somebody else's, or stand
+    /// before the acknowledgements. So it looks for more as soon as the queue is gone.
+    hasty: bool,
     /// Cycles of probing so far.
     cycles: u32,
 }
@@ -112,6 +115,7 @@ impl Bbr {
             overflowed: false,
             overflows: 0,
             doubtful: None,
+            hasty: false,
             cycles: 0,
         }
     }
@@ -120,7 +124,7 @@ impl Bbr {
 impl Controller for Bbr {
     fn on_sent(&mut self, now: Instant, bytes: u64) {
         if self.idle || self.round.is_none() {
-            self.round = Some(self.path.begin_round(now));
+            self.round = Some(self.path.begin_round(now).begun_idle());
             self.idle = false;
         }
         if let Some(rival) = &mut self.rival {
@@ -191,7 +195,9 @@ impl Controller for Bbr {
             (Phase::Startup { .. }, _) => self.window,
             (Phase::Down { .. }, _) => DRAINED * self.path.product(),
             (_, Some(rival)) => rival.window(),
-            (Phase::Cruise { .. } | Phase::Up { .. }, None) => CRUISE_WINDOW * self.path.product(),
+            (Phase::Cruise { .. } | Phase::Up { .. }, None) => {
+                (CRUISE_WINDOW * self.path.product()).max(self.path.turn())
+            }
         };
         (window as u64).max(minimum)
     }
@@ -231,7 +237,7 @@ impl Bbr {
         if ack.app_limited || !self.in_slow_start() {
             return;
         }
-        let known = STARTUP_WINDOW * self.path.product();
+        let known = (STARTUP_WINDOW * self.path.product()).max(self.path.turn());
         let limit =
             if known > 0.0 { known.max(initial_window(self.path.mtu()) as f64) } else { f64::INFINITY };
         self.window = (self.window + ack.bytes as f64).min(limit.max(self.window));
@@ -283,6 +289,7 @@ impl Bbr {
         let best = if grew && !report.app_limited { report.rate } else { best };
         self.phase = Phase::Startup { best, stale, queued };
         if stale >= FULL_ROUNDS || queued >= QUEUE_ROUNDS || overflows {
+            self.hasty = grew && !overflows;
             self.drain();
         }
     }
@@ -320,6 +327,7 @@ impl Bbr {
         let spread =
             f64::from((report.rate.to_bits() as u32) ^ self.cycles.rotate_left(16)) / f64::from(u32::MAX);
         let pause = CRUISE.mul_f64(1.0 + spread / 2.0).max(report.latency.saturating_mul(CRUISE_ROUNDS));
+        let pause = if std::mem::take(&mut self.hasty) { Duration::ZERO } else { pause };
         let until = report.now.checked_add(pause).unwrap_or(report.now);
         self.phase = Phase::Cruise { until, relief: 0.0, long: None };
     }

@@ -80,6 +80,10 @@ impl Bandwidth {
     }
 
     fn average(&mut self, report: &Report) {
+        // Who has little to send would seem, as soon as there is more, to have a narrow path.
+        if report.app_limited && report.rate < self.average {
+            return;
+        }
         let before = if self.average > 0.0 { self.average } else { report.rate };
         self.average = before + (report.rate - before) * NEW;
         self.last = report.rate;

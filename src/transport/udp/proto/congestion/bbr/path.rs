@@ -16,6 +16,13 @@ const MAX_RELIEF: f64 = 0.25;
 /// The longest queue that is left alone.
 const MAX_SLACK: Duration = Duration::from_millis(3);
 
+/// What may stand in a queue without being one: as long as programs take to get their turn. On a short way they
+/// are most of it, and a window that knows only the way has next to nothing on it while they wait.
+const TURN: Duration = Duration::from_millis(2);
+
+/// Packets of it, at most, that socket buffers of any size hold.
+const TURN_PACKETS: f64 = 64.0;
+
 /// What is known of the path.
 #[derive(Debug)]
 pub(super) struct Path {
@@ -121,6 +128,11 @@ impl Path {
     /// Bytes in flight that fill the path and no queue, losses on the way counted.
     pub(super) fn product(&self) -> f64 {
         self.product_at(self.bandwidth.get())
+    }
+
+    /// Bytes in flight that bridge the turns of others.
+    pub(super) fn turn(&self) -> f64 {
+        (self.bandwidth.get() * TURN.as_secs_f64()).min(TURN_PACKETS * f64::from(self.mtu))
     }
 
     pub(super) fn product_at(&self, rate: f64) -> f64 {

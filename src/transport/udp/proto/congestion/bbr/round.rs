@@ -54,6 +54,11 @@ impl Round {
         }
     }
 
+    /// One that begins with nothing under way: next to nothing can arrive in it, whatever the path carries.
+    pub(super) fn begun_idle(self) -> Self {
+        Self { app_limited: true, ..self }
+    }
+
     pub(super) fn on_lost(&mut self, bytes: u64) {
         self.lost = self.lost.saturating_add(bytes);
     }
