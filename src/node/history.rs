@@ -1,13 +1,12 @@
-//! The store's two threads. One writes: whatever gathered while the disk was busy is one transaction (group
-//! commit), so that an idle node has the latency of one fsync and a busy one many records for each. One
-//! reads what links lack.
+//! The store's two threads: one writes, one reads what links lack.
+
+mod scribe;
 
 use std::{
-    collections::BTreeMap,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
-        mpsc::{self, Receiver, RecvTimeoutError, Sender},
+        mpsc::{self, Receiver, Sender},
     },
     thread::JoinHandle,
     time::Duration,
@@ -22,14 +21,10 @@ use crate::{
         Arrival, Entry, LinesQuery, PageQuery, Reader, Retention, StoreError, Stored, StoredLog, StoredRoom,
         Wanted, Writer,
     },
-    wire::{LogKey, RoomId, Seq},
+    wire::Seq,
 };
 
-use super::clock::unix_ms;
-
-/// Entries of one transaction, and bytes of their bodies.
-const BATCH_ENTRIES: usize = 512;
-const BATCH_BYTES: usize = 1 << 20;
+use scribe::{BATCH_ENTRIES, Scribe};
 
 /// Bytes of bodies that wait for the disk before the node takes nothing more from its links.
 pub const MAX_UNSTORED_BYTES: usize = 8 << 20;
@@ -39,12 +34,6 @@ pub const KEPT_QUEUE: usize = 256;
 
 /// What an entry counts beside its body.
 const ENTRY_BYTES: usize = 256;
-
-/// After so long without anything to write the store does what it put off.
-const IDLE: Duration = Duration::from_secs(1);
-
-/// Records said in a room since it was last seen to what is kept of it.
-const RETAIN_EVERY: usize = 256;
 
 /// How long the end of a node waits for what is to be stored.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(10);
@@ -96,16 +85,7 @@ impl History {
         let (entries, to_write) = mpsc::channel();
         let (queries, to_read) = mpsc::channel();
         let waiting = Arc::new(AtomicUsize::new(0));
-        let scribe = Scribe {
-            writer,
-            retention,
-            lenient,
-            full: BTreeMap::new(),
-            aside: Vec::new(),
-            said: BTreeMap::new(),
-            waiting: waiting.clone(),
-            kept: kept.clone(),
-        };
+        let scribe = Scribe::new(writer, (retention, lenient), waiting.clone(), kept.clone());
         let kept = kept.clone();
         let threads = vec![
             std::thread::spawn(move || scribe.run(&to_write)),
@@ -172,165 +152,6 @@ fn read(mut reader: Box<dyn Reader>, queries: &Receiver<Query>, kept: &Told<Kept
             return;
         }
     }
-}
-
-/// The writing thread.
-struct Scribe {
-    writer: Box<dyn Writer>,
-    retention: Retention,
-    lenient: bool,
-    /// Logs for which there was no space, and from where on: nothing later of them may be kept before that.
-    full: BTreeMap<LogKey, Seq>,
-    /// Names and memberships for which there was none.
-    aside: Vec<Entry>,
-    /// Records kept since the retention of a room was last seen to.
-    said: BTreeMap<RoomId, usize>,
-    waiting: Arc<AtomicUsize>,
-    kept: Told<Kept>,
-}
-
-impl Scribe {
-    fn run(mut self, entries: &Receiver<Entry>) {
-        let mut is_idle = false;
-        loop {
-            let first = match entries.recv_timeout(IDLE) {
-                Ok(entry) => entry,
-                Err(RecvTimeoutError::Timeout) if is_idle => match entries.recv() {
-                    Ok(entry) => entry,
-                    Err(_) => return,
-                },
-                Err(RecvTimeoutError::Timeout) => {
-                    is_idle = true;
-                    if !self.tidy_up() {
-                        return;
-                    }
-                    continue;
-                }
-                Err(RecvTimeoutError::Disconnected) => return,
-            };
-            is_idle = false;
-            let batch = self.gather(first, entries);
-            let bytes = batch.iter().map(bytes_of).sum();
-            let goes_on = self.write(batch);
-            self.waiting.fetch_sub(bytes, Ordering::Relaxed);
-            if !goes_on {
-                return;
-            }
-        }
-    }
-
-    /// All that waits, as far as it fits one transaction.
-    fn gather(&self, first: Entry, entries: &Receiver<Entry>) -> Vec<Entry> {
-        let mut bytes = bytes_of(&first);
-        let mut batch = vec![first];
-        while batch.len() < BATCH_ENTRIES && bytes < BATCH_BYTES {
-            let Ok(entry) = entries.try_recv() else { break };
-            bytes += bytes_of(&entry);
-            batch.push(entry);
-        }
-        batch
-    }
-
-    /// `false` when the node has to end.
-    fn write(&mut self, batch: Vec<Entry>) -> bool {
-        let mut full = self.full.clone();
-        let (fit, mut refused): (Vec<Entry>, Vec<Entry>) =
-            self.aside.drain(..).chain(batch).partition(|entry| is_next(entry, &mut full));
-        match self.writer.append(&fit) {
-            Ok(()) => self.note(&fit),
-            // Another program holds the file: that passes as well.
-            Err(StoreError::Full(_) | StoreError::InUse(_)) => refused.extend(fit),
-            Err(error) => return self.fail(error),
-        }
-        if !refused.is_empty() {
-            self.refuse(&refused);
-        }
-        self.retain_due(RETAIN_EVERY)
-    }
-
-    fn note(&mut self, fit: &[Entry]) {
-        let mut logs: BTreeMap<LogKey, Seq> = BTreeMap::new();
-        for entry in fit {
-            let Entry::Record { record, .. } = entry else { continue };
-            let log = record.log();
-            self.full.remove(&log);
-            *self.said.entry(record.room.clone()).or_default() += 1;
-            let next = logs.entry(log).or_default();
-            *next = record.seq.next().max(*next);
-        }
-        if !logs.is_empty() {
-            self.tell(Input::Stored { logs: logs.into_iter().collect() });
-        }
-    }
-
-    fn refuse(&mut self, refused: &[Entry]) {
-        let mut logs: BTreeMap<LogKey, Seq> = BTreeMap::new();
-        for entry in refused {
-            let Entry::Record { record, .. } = entry else { continue };
-            let from = self.full.entry(record.log()).or_insert(record.seq);
-            *from = record.seq.min(*from);
-            logs.insert(record.log(), *from);
-        }
-        if self.lenient {
-            self.full.clear();
-        }
-        let others = refused.iter().filter(|entry| !matches!(entry, Entry::Record { .. }));
-        self.aside.extend(others.cloned());
-        if !logs.is_empty() {
-            self.tell(Input::Unstored { logs: logs.into_iter().collect() });
-        }
-    }
-
-    /// Lets go of what is beyond what is to be kept, of rooms in which so much was said.
-    fn retain_due(&mut self, records: usize) -> bool {
-        let due: Vec<RoomId> =
-            self.said.iter().filter(|(_, said)| **said >= records).map(|(room, _)| room.clone()).collect();
-        for room in due {
-            self.said.remove(&room);
-            loop {
-                match self.writer.retain(&room, self.retention, unix_ms()) {
-                    Ok(logs) if logs.is_empty() => break,
-                    Ok(logs) => {
-                        let key = |author, epoch| LogKey { room: room.clone(), author, epoch };
-                        let logs = logs.into_iter().map(|(author, epoch, first)| (key(author, epoch), first));
-                        self.tell(Input::Retained { logs: logs.collect() });
-                    }
-                    // What was let go of makes space; without any it is tried again later.
-                    Err(StoreError::Full(_) | StoreError::InUse(_)) => break,
-                    Err(error) => return self.fail(error),
-                }
-            }
-        }
-        true
-    }
-
-    fn tidy_up(&mut self) -> bool {
-        if !self.retain_due(1) {
-            return false;
-        }
-        match self.writer.idle() {
-            Ok(()) | Err(StoreError::Full(_) | StoreError::InUse(_)) => true,
-            Err(error) => self.fail(error),
-        }
-    }
-
-    fn fail(&self, error: StoreError) -> bool {
-        let _ = self.kept.blocking_send(Kept::Failed(error));
-        false
-    }
-
-    fn tell(&self, input: Input) {
-        let _ = self.kept.blocking_send(Kept::Input(Box::new(input)));
-    }
-}
-
-/// Whether what comes before an entry in its log is on disk, or ahead of it in this batch.
-fn is_next(entry: &Entry, full: &mut BTreeMap<LogKey, Seq>) -> bool {
-    let Entry::Record { record, .. } = entry else { return true };
-    let Some(from) = full.get_mut(&record.log()) else { return true };
-    let is_next = record.seq <= *from;
-    *from = if record.seq == *from { record.seq.next() } else { *from };
-    is_next
 }
 
 fn bytes_of(entry: &Entry) -> usize {

@@ -1,17 +1,14 @@
 //! What waits for one link: filled by the driver, which never waits, and emptied by the link's
 //! session, which does. Files wait in a line of their own, so that nothing else waits for them.
 
-use std::{
-    collections::VecDeque,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use tokio::sync::Notify;
 
 use crate::{
     app::limits::{OUTBOX_BULK_BYTES, OUTBOX_BYTES, OUTBOX_FRAMES},
-    transport::{Class, Lane},
+    transport::{Class, Lane, Turns},
     wire::ByeReason,
 };
 
@@ -19,10 +16,10 @@ use crate::{
 /// is never sent again.
 pub const OUTBOX_CONTROL_FRAMES: usize = 8 * OUTBOX_FRAMES;
 
-/// Bytes handed to the transport at a time, one frame more at most.
-const BATCH_BYTES: usize = 64 << 10;
+/// Bytes handed to the transport at a time, one frame more at most: what a frame of another lane waits for.
+const BATCH_BYTES: usize = 16 << 10;
 
-/// Who waits for whom: within a line everybody for those before them, between the lines nobody.
+/// Who waits for whom: within a line the lanes have turns, between the lines nobody waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Line {
     /// What steers, and chat.
@@ -87,7 +84,7 @@ struct Progress {
 
 #[derive(Debug, Default)]
 struct Queue {
-    frames: VecDeque<(Lane, Bytes)>,
+    frames: Turns<(Lane, Bytes)>,
     bytes: usize,
     full: bool,
 }
@@ -103,7 +100,7 @@ impl Queue {
     }
 
     fn pop(&mut self) -> Option<(Lane, Bytes)> {
-        let (lane, frame) = self.frames.pop_front()?;
+        let (_, (lane, frame)) = self.frames.pop()?;
         self.bytes -= frame.len();
         Some((lane, frame))
     }
@@ -162,7 +159,7 @@ impl Outbox {
             return Pushed::Full;
         }
         queue.bytes += frame.len();
-        queue.frames.push_back((lane, frame));
+        queue.frames.push(lane.id, (lane, frame));
         drop(state);
         self.ready(Line::of(lane.class)).notify_one();
         Pushed::Taken

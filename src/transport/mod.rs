@@ -17,6 +17,7 @@ mod outbox;
 mod stream;
 mod tcp;
 mod tls;
+mod turns;
 pub mod udp;
 
 use std::{fmt, io, net::SocketAddr, time::Duration};
@@ -32,6 +33,7 @@ pub use memory::{MemoryNetwork, MemoryTransport};
 pub use outbox::{CLASS_BYTES, MESSAGE_OVERHEAD};
 pub use tcp::{MAX_PENDING_HANDSHAKES, MAX_UNAUTHENTICATED_BYTES, Security, TcpTransport};
 pub use tls::{KeyError, Keys};
+pub(crate) use turns::Turns;
 pub use udp::UdpTransport;
 
 /// Bytes of the longest message a transport carries: 16 MiB. One more is refused with

@@ -1,4 +1,5 @@
-//! What a link has accepted and not yet written: a queue per class, the higher served first.
+//! What a link has accepted and not yet written: a queue per class, the higher served first, and in it each lane in
+//! its turn.
 
 use std::collections::VecDeque;
 
@@ -8,6 +9,7 @@ use rand::{RngExt, rngs::ChaCha8Rng};
 use super::{
     framing::{Control, message_header},
     lane::{Class, Lane},
+    turns::Turns,
 };
 
 /// Bytes of messages that may wait in one class, each counted with [`MESSAGE_OVERHEAD`]. One message
@@ -34,7 +36,7 @@ pub(super) enum Out {
 /// Which message goes next.
 #[derive(Debug)]
 pub(super) enum Order {
-    /// The highest class first, in it the order of sending.
+    /// The highest class first, in it the lanes in turns.
     ByClass,
     /// Any lane, in it the order of sending. For tests: nothing may depend on order across lanes.
     Shuffled(Box<ChaCha8Rng>),
@@ -45,7 +47,7 @@ pub(super) enum Order {
 #[derive(Debug)]
 pub(super) struct Outbox {
     order: Order,
-    classes: [VecDeque<Waiting>; Class::ALL.len()],
+    classes: [Turns<Bytes>; Class::ALL.len()],
     /// A message of which a part was handed over, and what it gives back at its end.
     started: Option<(Bytes, Class, usize)>,
     /// Control units that go before the next message. At most a handful: one count each second, one
@@ -55,19 +57,13 @@ pub(super) struct Outbox {
     last: Option<Control>,
 }
 
-#[derive(Debug)]
-struct Waiting {
-    lane: u32,
-    message: Bytes,
-}
-
 impl Outbox {
     pub(super) fn new(order: Order) -> Self {
         Self { order, classes: Default::default(), started: None, urgent: VecDeque::new(), last: None }
     }
 
     pub(super) fn push(&mut self, lane: Lane, message: Bytes) {
-        self.queue(lane.class).push_back(Waiting { lane: lane.id, message });
+        self.queue(lane.class).push(lane.id, message);
     }
 
     /// Puts a control unit before every waiting message.
@@ -90,7 +86,7 @@ impl Outbox {
         self.started.is_none()
             && self.urgent.is_empty()
             && self.last.is_none()
-            && self.classes.iter().all(VecDeque::is_empty)
+            && self.classes.iter().all(Turns::is_empty)
     }
 
     /// Moves what fits into `batch` until it holds `limit` bytes, a long message piece by piece.
@@ -131,13 +127,13 @@ impl Outbox {
         }
         for class in Class::ALL {
             let queue = self.queue(class);
-            if queue.front().is_some_and(|waiting| has_room(class, waiting.message.len())) {
-                let Waiting { lane, message } = queue.pop_front()?;
+            if queue.front().is_some_and(|message| has_room(class, message.len())) {
+                let (lane, message) = queue.pop()?;
                 let cost = cost(message.len());
                 return Some(Out::Message { lane: Lane { class, id: lane }, message, cost });
             }
         }
-        let idle = self.classes.iter().all(VecDeque::is_empty);
+        let idle = self.classes.iter().all(Turns::is_empty);
         self.last.take_if(|_| idle).map(Out::Control)
     }
 
@@ -160,28 +156,26 @@ impl Outbox {
             return self.next_of_any_lane();
         }
         Class::ALL.into_iter().find_map(|class| {
-            let waiting = self.queue(class).pop_front()?;
-            Some((waiting.lane, class, waiting.message))
+            let (lane, message) = self.queue(class).pop()?;
+            Some((lane, class, message))
         })
     }
 
     fn next_of_any_lane(&mut self) -> Option<(u32, Class, Bytes)> {
         let Order::Shuffled(chance) = &mut self.order else { return None };
-        let total = self.classes.iter().map(VecDeque::len).sum::<usize>();
+        let total = self.classes.iter().map(Turns::len).sum::<usize>();
         let mut pick = (total > 0).then(|| chance.random_range(0..total))?;
-        for class in Class::ALL {
-            let queue = self.queue(class);
-            if let Some(picked) = queue.get(pick) {
-                let lane = picked.lane;
-                let first = queue.iter().position(|waiting| waiting.lane == lane)?;
-                return Some((lane, class, queue.remove(first)?.message));
+        for (class, queue) in Class::ALL.into_iter().zip(&mut self.classes) {
+            if pick < queue.len() {
+                let (lane, message) = queue.pop_any(|lanes| chance.random_range(0..lanes))?;
+                return Some((lane, class, message));
             }
             pick -= queue.len();
         }
         None
     }
 
-    fn queue(&mut self, class: Class) -> &mut VecDeque<Waiting> {
+    fn queue(&mut self, class: Class) -> &mut Turns<Bytes> {
         let [control, thin, bulk] = &mut self.classes;
         match class {
             Class::Control => control,

@@ -22,8 +22,9 @@ use super::{
     outbox::Order,
 };
 
-/// Bytes gathered for one write: small messages travel together, long ones in pieces.
-const BATCH_BYTES: usize = 64 << 10;
+/// Bytes gathered for one write, a TLS record: small messages travel together, long ones in pieces. What is said
+/// meanwhile waits for it.
+const BATCH_BYTES: usize = 16 << 10;
 
 /// Bytes of the gathering buffer that an idle link keeps.
 const IDLE_BATCH_BYTES: usize = 4 << 10;

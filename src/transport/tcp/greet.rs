@@ -41,7 +41,7 @@ const TURN_AWAY_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Bytes that the kernel takes beyond what it sends now: enough until we are woken.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-const UNSENT_BYTES: u32 = 64 << 10;
+const UNSENT_BYTES: u32 = 16 << 10;
 
 /// Which end of the connection this is, with what it needs.
 #[derive(Clone)]

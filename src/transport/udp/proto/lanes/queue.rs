@@ -9,7 +9,7 @@ use super::{
     credit::{SendCredit, charge, is_large},
     message::{MIN_FRAGMENT, Message, Place},
     outgoing::OutPiece,
-    schedule::{Left, Order, Schedule, Turn},
+    schedule::{Left, Schedule, Turn},
     slots::SlotMap,
     wire_lane,
 };
@@ -68,12 +68,11 @@ impl OutLane {
 impl Queue {
     /// Empty, with at most `max_slots` lanes on the wire.
     pub(super) fn new(class: Class, max_slots: u32) -> Self {
-        let order = if class == Class::Bulk { Order::Rounds } else { Order::Arrival };
         Self {
             class,
             slots: SlotMap::new(max_slots),
             lanes: Vec::new(),
-            schedule: Schedule::new(order),
+            schedule: Schedule::new(),
             lost: VecDeque::new(),
             queued: 0,
         }

@@ -1,15 +1,6 @@
-//! Whose turn it is among the lanes of one class.
+//! Whose turn it is among the lanes of one class: one frame for each in turn.
 
 use std::collections::VecDeque;
-
-/// The order of turns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Order {
-    /// Messages in the order in which they were pushed.
-    Arrival,
-    /// One frame for each lane in turn.
-    Rounds,
-}
 
 /// The right to send the next frame of a slot.
 #[derive(Clone, Copy, Debug)]
@@ -32,7 +23,6 @@ pub(super) enum Left {
 /// Every slot with bytes that were never sent, waiting for its turn. Each step costs O(1), amortised.
 #[derive(Debug)]
 pub(super) struct Schedule {
-    order: Order,
     /// Slots in the middle of a paid message: they go on even when credit has run out.
     paid: VecDeque<Turn>,
     /// Slots whose next frame needs credit. When it lacks for the first, the others wait too: else small
@@ -48,9 +38,8 @@ pub(super) struct Schedule {
 
 impl Schedule {
     /// Nobody waits.
-    pub(super) const fn new(order: Order) -> Self {
+    pub(super) const fn new() -> Self {
         Self {
-            order,
             paid: VecDeque::new(),
             unpaid: VecDeque::new(),
             parked: VecDeque::new(),
@@ -61,7 +50,7 @@ impl Schedule {
 
     /// A message was pushed to `slot`, which had unsent ones before if `waiting`.
     pub(super) fn on_push(&mut self, slot: u32, waiting: bool) {
-        if self.order == Order::Arrival || !waiting {
+        if !waiting {
             let turn = self.next_ticket(slot);
             self.unpaid.push_back(turn);
         }
@@ -121,7 +110,7 @@ impl Schedule {
     }
 
     fn on_sent_whole(&mut self, slot: u32, more: bool) {
-        if more && self.order == Order::Rounds {
+        if more {
             let turn = self.next_ticket(slot);
             self.unpaid.push_back(turn);
         }
@@ -134,13 +123,8 @@ impl Schedule {
     }
 
     fn go_on(&mut self, turn: Turn, queue: impl Fn(&mut Self) -> &mut VecDeque<Turn>) {
-        match self.order {
-            Order::Arrival => queue(self).push_front(turn),
-            Order::Rounds => {
-                let turn = self.next_ticket(turn.slot);
-                queue(self).push_back(turn);
-            }
-        }
+        let turn = self.next_ticket(turn.slot);
+        queue(self).push_back(turn);
     }
 
     const fn next_ticket(&mut self, slot: u32) -> Turn {
