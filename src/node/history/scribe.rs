@@ -9,10 +9,10 @@ use std::{
         mpsc::{Receiver, RecvTimeoutError},
     },
     thread::sleep,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use tokio::sync::mpsc::Sender as Told;
+use tokio::{sync::mpsc::Sender as Told, time::Instant};
 
 use crate::{
     app::Input,
@@ -35,11 +35,11 @@ const IDLE: Duration = Duration::from_secs(1);
 const PUT_OFF_ENTRIES: usize = 64;
 
 /// Logs written to so lately are expected to be written to again at once.
-const LIVELY: Duration = Duration::from_millis(10);
+const LIVELY: Duration = Duration::from_millis(25);
 
 /// How long a transaction waits for those at most. It delays nothing but the word `stored`, and nothing at all as
 /// long as one talks and others listen.
-const GATHER_TIMEOUT: Duration = Duration::from_millis(2);
+const GATHER_TIMEOUT: Duration = Duration::from_millis(5);
 
 /// Between two looks at what came meanwhile.
 const GATHER_PAUSE: Duration = Duration::from_micros(200);
