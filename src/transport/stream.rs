@@ -22,9 +22,10 @@ use super::{
     outbox::Order,
 };
 
-/// Bytes gathered for one write, a TLS record: small messages travel together, long ones in pieces. What is said
-/// meanwhile waits for it.
+/// Bytes gathered for one write: small messages travel together, long ones in pieces. What is said meanwhile waits
+/// for it, so it begins with a TLS record and is doubled as long as the network takes each at once.
 const BATCH_BYTES: usize = 16 << 10;
+const MAX_BATCH_BYTES: usize = 64 << 10;
 
 /// Bytes of the gathering buffer that an idle link keeps.
 const IDLE_BATCH_BYTES: usize = 4 << 10;
@@ -58,6 +59,8 @@ struct StreamTask<S> {
     shared: Arc<Shared>,
     decoder: Decoder,
     batch: Vec<u8>,
+    /// What it may hold.
+    batch_limit: usize,
     written: usize,
     unflushed: bool,
     read_paused: bool,
@@ -74,6 +77,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> StreamTask<S> {
             shared,
             decoder: Decoder::default(),
             batch: Vec::new(),
+            batch_limit: BATCH_BYTES,
             written: 0,
             unflushed: false,
             read_paused: false,
@@ -129,7 +133,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> StreamTask<S> {
         }
         self.batch.clear();
         self.written = 0;
-        let freed = state.outbox.fill(&mut self.batch, BATCH_BYTES);
+        let freed = state.outbox.fill(&mut self.batch, self.batch_limit);
+        self.batch_limit = (2 * self.batch_limit).min(MAX_BATCH_BYTES);
         let flushed = self.batch.is_empty() && state.note_flushed();
         let over = self.batch.is_empty() && state.is_over();
         drop(state);
@@ -200,6 +205,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> StreamTask<S> {
     /// Whether there is nothing to do before something changes; then that will wake the task.
     fn sleep(&mut self, cx: &Context<'_>) -> bool {
         let idle = self.is_idle();
+        if !idle {
+            self.batch_limit = BATCH_BYTES;
+        }
         if idle && self.batch.capacity() > IDLE_BATCH_BYTES {
             (self.batch, self.written) = (Vec::new(), 0);
         }

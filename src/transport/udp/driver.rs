@@ -16,17 +16,17 @@ use tokio::{
 use super::{
     bridge::{Bridge, Ready},
     impaired::Impaired,
-    proto::{Arrived, ConnectionKey, Dispatch, Endpoint, Mark},
-    socket::{Socket, Train},
+    proto::{Arrived, Connection, ConnectionKey, Dispatch, Endpoint, Mark},
+    socket::{Socket, Train, interface_mtu},
 };
 use crate::transport::{Link, LinkError};
 
 /// Reads before the connections get to work: what came in one wake is answered in one go.
 const READS_PER_WAKE: usize = 16;
 
-/// Datagrams one connection sends before the others get their turn; about a millisecond's worth of the
-/// fastest files, behind which chat may have to wait.
-const DATAGRAMS_PER_TURN: usize = 64;
+/// Bytes one connection sends before the others get their turn, one datagram more at most; about a millisecond's
+/// worth of the fastest files, behind which chat may have to wait.
+const BYTES_PER_TURN: usize = 94_208;
 
 /// How long to sleep when nothing is due.
 const FOREVER: Duration = Duration::from_secs(3600);
@@ -133,7 +133,10 @@ impl Driver {
 
     fn dial(&mut self, call: Call) {
         match self.endpoint.connect(call.remote, now()) {
-            Ok((key, connection)) => {
+            Ok((key, mut connection)) => {
+                if self.impaired.is_none() {
+                    measure(&mut connection);
+                }
                 let bridge = Bridge::new(key, connection, self.ready.clone(), Some(call.answer));
                 self.bridges.insert(key, bridge);
                 self.touched.insert(key);
@@ -149,7 +152,7 @@ impl Driver {
         let now = now();
         for _ in 0..READS_PER_WAKE {
             let (endpoint, bridges, touched) = (&mut self.endpoint, &mut self.bridges, &mut self.touched);
-            let (ready, mut replies) = (&self.ready, Vec::new());
+            let (ready, measures, mut replies) = (&self.ready, self.impaired.is_none(), Vec::new());
             let more = self.socket.read(|remote, ecn, data| {
                 match endpoint.handle_datagram(Arrived { remote, ecn, data }, now) {
                     Dispatch::To(key) => {
@@ -158,7 +161,10 @@ impl Driver {
                             touched.insert(key);
                         }
                     }
-                    Dispatch::Incoming(key, connection) => {
+                    Dispatch::Incoming(key, mut connection) => {
+                        if measures {
+                            measure(&mut connection);
+                        }
                         bridges.insert(key, Bridge::new(key, connection, ready.clone(), None));
                         touched.insert(key);
                     }
@@ -253,11 +259,11 @@ impl Driver {
         let mut buffer = std::mem::take(&mut self.buffer);
         let mut train: Option<(SocketAddr, Option<Mark>, usize, usize)> = None;
         let mut sent = 0;
-        while sent < DATAGRAMS_PER_TURN && self.stuck.is_empty() {
+        while sent < BYTES_PER_TURN && self.stuck.is_empty() {
             let Some(bridge) = self.bridges.get_mut(&key) else { break };
             let start = buffer.len();
             let Some(next) = bridge.connection.poll_transmit(now, &mut buffer) else { break };
-            sent += 1;
+            sent += next.len;
             train = match train {
                 Some((remote, ecn, segment, count))
                     if remote == next.remote
@@ -285,7 +291,7 @@ impl Driver {
             self.transmit_all(remote, ecn, &mut buffer, segment);
         }
         self.buffer = buffer;
-        if sent == DATAGRAMS_PER_TURN || !self.stuck.is_empty() {
+        if sent >= BYTES_PER_TURN || !self.stuck.is_empty() {
             self.touched.insert(key);
         }
     }
@@ -325,6 +331,13 @@ impl Driver {
             // A kernel that takes no more loses a datagram: the line is one that does.
             self.socket.send(Train { remote, ecn, contents: &datagram, segment: datagram.len() });
         }
+    }
+}
+
+/// Lets a connection send as large datagrams as its interface takes, where that is known.
+fn measure(connection: &mut Connection) {
+    if let Some(bytes) = interface_mtu(connection.remote()) {
+        connection.set_interface_mtu(bytes);
     }
 }
 

@@ -24,7 +24,7 @@ use self::{
     driver::{Call, Driver, now},
     impaired::Impaired,
     proto::{Algorithm, Config, Endpoint, Handshaker, PlainHandshaker},
-    socket::Socket,
+    socket::{MAX_DATAGRAM, Socket},
 };
 use super::{Link, LinkError, Listener, Security, Transport, impair::Impairment};
 
@@ -54,7 +54,7 @@ impl UdpTransport {
     pub fn new(security: Security) -> Self {
         Self {
             security,
-            config: Arc::default(),
+            config: Arc::new(Config { max_datagram: MAX_DATAGRAM, ..Config::default() }),
             impairment: None,
             dialing: Mutex::default(),
             open: Arc::default(),

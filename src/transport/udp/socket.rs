@@ -2,6 +2,7 @@
 
 #[cfg(target_os = "linux")]
 mod complaints;
+mod interface;
 
 use std::{
     io::{self, IoSliceMut},
@@ -11,6 +12,8 @@ use std::{
 use quinn_udp::{BATCH_SIZE, EcnCodepoint, RecvMeta, UdpSocketState};
 use tokio::{io::Interest, net::UdpSocket};
 use tracing::{debug, warn};
+
+pub(super) use interface::interface_mtu;
 
 use super::proto::Mark;
 
@@ -24,8 +27,12 @@ const SEND_BUFFER: usize = 1 << 20;
 /// Datagrams that one read may bring, each maybe many joined into one.
 const READS: usize = if BATCH_SIZE < 8 { BATCH_SIZE } else { 8 };
 
-/// Bytes of the longest datagram we take.
-const MAX_DATAGRAM: usize = 1500;
+/// Bytes of the longest datagram we take and send: what fits a jumbo frame of 9000 bytes beside the headers of IPv4
+/// and UDP.
+pub(super) const MAX_DATAGRAM: u16 = 8972;
+
+/// Bytes of datagrams that the kernel joins into one read at most.
+const MAX_JOINED_BYTES: usize = 1 << 16;
 
 /// Bytes handed over at once: the longest UDP payload over IPv4.
 const MAX_TRAIN_BYTES: usize = 65_507;
@@ -65,7 +72,8 @@ impl Socket {
             send = state.send_buffer_size((&io).into()).unwrap_or(0),
             "bytes of socket buffer granted"
         );
-        let buffer = vec![0; READS * MAX_DATAGRAM * state.gro_segments().max(1)];
+        let each = if state.gro_segments() > 1 { MAX_JOINED_BYTES } else { MAX_DATAGRAM.into() };
+        let buffer = vec![0; READS * each];
         let local = io.local_addr()?;
         Ok(Self { io, state, buffer, local })
     }

@@ -141,6 +141,36 @@ async fn a_dial_to_where_nobody_listens_ends_at_once_and_harms_no_other() {
     assert_eq!(within(accepted.rx.recv()).await.unwrap(), Some(Bytes::from_static(b"hello")));
 }
 
+/// Sends back and forth until the datagrams both ways are as large as `most`.
+async fn grow_to(most: u16, dialer: &UdpTransport) {
+    let mut listener = dialer.listen(LOOPBACK).await.unwrap();
+    let (dialed, accepted) = tokio::join!(dialer.dial(listener.local_addr()), listener.accept());
+    let (mut dialed, mut accepted) = (dialed.unwrap(), accepted.unwrap());
+    let mtu = |link: &Link| link.tx.stats().path.map_or(0, |path| path.mtu);
+    let grown = async {
+        while mtu(&dialed) != most || mtu(&accepted) != most {
+            dialed.tx.send(Lane::thin(1), Bytes::from_static(b"hello")).await.unwrap();
+            accepted.tx.send(Lane::thin(1), Bytes::from_static(b"hello")).await.unwrap();
+            accepted.rx.recv().await.unwrap();
+            dialed.rx.recv().await.unwrap();
+            assert!(mtu(&dialed) <= most && mtu(&accepted) <= most);
+        }
+    };
+    within(grown).await;
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn are_datagrams_as_large_as_the_interface_takes() {
+    grow_to(MAX_DATAGRAM, &transport(1)).await;
+}
+
+#[tokio::test]
+async fn are_datagrams_of_ethernet_s_size_on_an_emulated_line() {
+    let line = Impairment { profile: Profile::parse("{}").unwrap(), seed: 1 };
+    grow_to(1472, &transport(1).impaired(Some(line))).await;
+}
+
 /// Closes and hears the rest; whether both ended in order.
 async fn farewell(link: &mut Link) -> bool {
     let Link { tx, rx, .. } = link;

@@ -33,12 +33,7 @@ impl Writer for Counted {
         Ok(())
     }
 
-    fn retain(
-        &mut self,
-        _: &RoomId,
-        _: Retention,
-        _: u64,
-    ) -> Result<Vec<(NodeId, Epoch, Seq)>, StoreError> {
+    fn retain(&mut self, _: &RoomId, _: Retention, _: u64) -> Result<Vec<(NodeId, Epoch, Seq)>, StoreError> {
         Ok(Vec::new())
     }
 

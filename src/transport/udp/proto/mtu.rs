@@ -11,6 +11,10 @@ use super::PacketNumber;
 /// Bytes of UDP payload that every path is taken to carry (RFC 9000 §14).
 pub(crate) const BASE_MTU: u16 = 1200;
 
+/// Bytes of UDP payload that fit Ethernet's 1500 beside the headers of IPv4 and UDP: what most paths carry whose
+/// first link carries more.
+const ETHERNET_MTU: u16 = 1472;
+
 /// Probes of one size that may be lost before that size counts as too large. RFC 8899 §5.1.2 has 3, of which a
 /// link that loses a third takes all, with their answers, one time in eight.
 const MAX_PROBES: u8 = 6;
@@ -160,18 +164,23 @@ impl MtuDiscovery {
         }
     }
 
-    /// Begins anew, for another path.
+    /// Begins anew, for another path, of whose first link nothing is known.
     pub(crate) fn reset(&mut self) {
-        *self = Self::new(self.ceiling, self.ceiling);
+        *self = Self::new(self.ceiling, ETHERNET_MTU);
     }
 
     fn first_phase(ceiling: u16) -> Phase {
         if ceiling > BASE_MTU { Phase::Searching { failed: None, losses: 0 } } else { Phase::Complete }
     }
 
-    /// The size to try: the ceiling first, for most paths carry it, then the middle of what is open.
+    /// The size to try: the ceiling first, for most paths carry it, then Ethernet's, then the middle of what is
+    /// open.
     fn candidate(&self, failed: Option<u16>) -> u16 {
-        failed.map_or(self.ceiling, |failed| self.current.midpoint(failed))
+        match failed {
+            None => self.ceiling,
+            Some(failed) if self.current < ETHERNET_MTU && failed > ETHERNET_MTU => ETHERNET_MTU,
+            Some(failed) => self.current.midpoint(failed),
+        }
     }
 
     /// Goes on with the next size, or ends the search, whose last probe was sent at `now`.
@@ -179,7 +188,7 @@ impl MtuDiscovery {
         let open = failed.unwrap_or(u16::MAX).saturating_sub(self.current);
         self.phase = if self.current >= self.ceiling {
             Phase::Complete
-        } else if open <= RESOLUTION {
+        } else if open <= RESOLUTION || self.current == ETHERNET_MTU {
             Phase::Resting { until: now.checked_add(RAISE_AFTER).unwrap_or(now) }
         } else {
             Phase::Searching { failed, losses: 0 }

@@ -12,8 +12,9 @@ const QUANTUM: Duration = Duration::from_millis(1);
 /// Packets that may leave at once however slow the rate.
 const MIN_QUANTUM_PACKETS: u64 = 2;
 
-/// Packets that may leave at once however fast the rate: one call with segmentation offload.
-const MAX_QUANTUM_PACKETS: u64 = 64;
+/// Bytes that may leave at once however fast the rate: one call with segmentation offload, of 64 packets as Ethernet
+/// carries them.
+pub(crate) const MAX_QUANTUM: u64 = 64 * 1472;
 
 /// Packets that may leave at once at the start (RFC 9002 §7.2).
 const INITIAL_PACKETS: u64 = 10;
@@ -74,7 +75,7 @@ impl Pacer {
 
     /// A packet of `bytes` left, whether it asked or not.
     pub(crate) fn on_sent(&mut self, _now: Instant, bytes: u16) {
-        let debt = credit_of(MAX_QUANTUM_PACKETS * u64::from(BASE_MTU));
+        let debt = credit_of(MAX_QUANTUM);
         self.credit = self.credit.saturating_sub(credit_of(u64::from(bytes))).max(-debt);
         self.wait = None;
     }
@@ -98,7 +99,7 @@ impl Pacer {
 fn quantum(rate: u64, window: u64, bytes: u16) -> u64 {
     let packet = u64::from(bytes.max(BASE_MTU));
     let in_time = u64::try_from(u128::from(rate) * QUANTUM.as_nanos() / 1_000_000_000).unwrap_or(u64::MAX);
-    in_time.min(window).clamp(MIN_QUANTUM_PACKETS * packet, MAX_QUANTUM_PACKETS * packet)
+    in_time.min(window).min(MAX_QUANTUM).max(MIN_QUANTUM_PACKETS * packet)
 }
 
 /// The credit to send `bytes`.

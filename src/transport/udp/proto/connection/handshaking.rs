@@ -20,7 +20,6 @@ use crate::transport::{
     udp::proto::{
         Side, Space, Violation,
         cid::ConnectionId,
-        mtu::MtuDiscovery,
         packet::{VERSION, VERSION_PLAIN},
         params::Params,
         received::Received,
@@ -207,8 +206,8 @@ impl Connection {
         }
         self.peer.max_ack_delay = Duration::from_millis(params.max_ack_delay_ms.into());
         self.peer.idle_timeout = Duration::from_millis(params.idle_timeout_ms.into());
-        let ceiling = super::mtu_ceiling(self.path.remote);
-        self.mtu = MtuDiscovery::new(params.max_datagram.min(self.config.max_datagram), ceiling);
+        self.peer.max_datagram = params.max_datagram;
+        self.search_mtu();
         if let Some(token) = params.reset_token {
             self.remote_cids.set_first_reset(token);
             self.tell_reset();

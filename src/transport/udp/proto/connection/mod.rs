@@ -76,6 +76,8 @@ pub struct Connection {
     issued: SmallVec<[NewCid; 1]>,
     remote_cids: RemoteCids,
     path: Path,
+    /// Bytes that the interface towards the other side takes.
+    interface: u16,
     /// Since when it is this one, if it was another before.
     path_since: Option<Instant>,
     /// Where the other side may have moved.
@@ -163,6 +165,7 @@ impl Due {
 struct PeerLimits {
     max_ack_delay: std::time::Duration,
     idle_timeout: std::time::Duration,
+    max_datagram: u16,
 }
 
 /// What a connection tells the one who runs it.
@@ -233,7 +236,7 @@ impl Connection {
         let mut chance = ChaCha8Rng::from_seed(seed);
         let jitter = rand::Rng::next_u64(&mut chance);
         let mtu = MIN_INITIAL_BYTES as u16;
-        let ceiling = mtu_ceiling(remote);
+        let ceiling = payload_of(ETHERNET, remote);
         let mut connection = Self {
             side,
             clock: now,
@@ -246,6 +249,7 @@ impl Connection {
             issued: SmallVec::new(),
             remote_cids: RemoteCids::new(remote_cid),
             path: Path::new(remote, validated),
+            interface: ETHERNET,
             path_since: None,
             candidate: None,
             echo: None,
@@ -272,6 +276,7 @@ impl Connection {
             peer: PeerLimits {
                 max_ack_delay: super::received::MAX_ACK_DELAY,
                 idle_timeout: config.idle_timeout,
+                max_datagram: config.max_datagram,
             },
             life: Life::Handshaking,
             heard: now,
@@ -347,6 +352,18 @@ impl Connection {
         Ok(())
     }
 
+    /// The interface towards the other side takes packets of so many bytes, headers of IP included. To be said before
+    /// anything is sent; unsaid it is taken for Ethernet.
+    pub fn set_interface_mtu(&mut self, bytes: u16) {
+        self.interface = bytes;
+        self.search_mtu();
+    }
+
+    fn search_mtu(&mut self) {
+        let most = self.config.max_datagram.min(self.peer.max_datagram);
+        self.mtu = MtuDiscovery::new(most, payload_of(self.interface, self.path.remote));
+    }
+
     /// Whether a message of so many bytes would be accepted now.
     pub fn has_room(&self, class: Class, len: usize) -> bool {
         self.outgoing.room(class) >= len
@@ -404,9 +421,12 @@ impl Connection {
     }
 }
 
-/// Bytes of UDP payload that fit Ethernet's 1500 beside the headers of IP and UDP.
-fn mtu_ceiling(remote: SocketAddr) -> u16 {
-    if remote.is_ipv6() { 1452 } else { 1472 }
+/// Bytes of a packet of Ethernet.
+const ETHERNET: u16 = 1500;
+
+/// Bytes of UDP payload that fit beside the headers of IP and UDP into `interface` bytes.
+const fn payload_of(interface: u16, remote: SocketAddr) -> u16 {
+    interface.saturating_sub(if remote.is_ipv6() { 48 } else { 28 })
 }
 
 impl std::fmt::Debug for Connection {

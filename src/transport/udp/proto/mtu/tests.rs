@@ -43,6 +43,29 @@ fn the_ceiling_takes_one_probe() {
 }
 
 #[test]
+fn a_path_of_jumbo_frames_takes_one_probe_and_one_that_ends_in_ethernet_one_size_more() {
+    for (limit, found, sizes) in [(8972, 8972, 1), (1472, 1472, 2), (2000, 1472, 2)] {
+        let (mut mtu, now) = (MtuDiscovery::new(8972, 8972), Instant::now());
+        let probes = search(&mut mtu, now, limit, |_| false);
+        assert_eq!(mtu.current(), found);
+        assert_eq!(probes, (sizes - 1) * u64::from(MAX_PROBES) + 1);
+    }
+    for limit in BASE_MTU..1472 {
+        let (mut mtu, now) = (MtuDiscovery::new(8972, 8972), Instant::now());
+        search(&mut mtu, now, limit, |_| false);
+        assert!(mtu.current() <= limit && limit - mtu.current() < RESOLUTION, "{limit}: {mtu:?}");
+    }
+}
+
+#[test]
+fn of_another_path_no_more_is_expected_than_ethernet() {
+    let (mut mtu, now) = found(8972);
+    mtu.reset();
+    assert_eq!(search(&mut mtu, now, 8972, |_| false), 1);
+    assert_eq!((mtu.current(), mtu.next_probe()), (1472, None));
+}
+
+#[test]
 fn nothing_is_probed_where_nothing_is_to_gain() {
     for ceiling in [0, 1199, 1200] {
         let (mut mtu, now) = found(ceiling);
