@@ -240,12 +240,12 @@ impl Head {
     }
 }
 
-/// Appends `more`, at least doubling the room each time and never reserving beyond `len`: memory
+/// Appends `more`, at least quadrupling the room each time and never reserving beyond `len`: memory
 /// follows what arrived, not what was announced.
 fn grow(bytes: &mut Vec<u8>, more: &[u8], len: usize) {
     let needed = bytes.len() + more.len();
     if needed > bytes.capacity() {
-        let room = needed.max(2 * bytes.capacity()).max(FIRST_RESERVE).min(len);
+        let room = needed.max(4 * bytes.capacity()).max(FIRST_RESERVE).min(len);
         bytes.reserve_exact(room.saturating_sub(bytes.len()));
     }
     bytes.extend_from_slice(more);

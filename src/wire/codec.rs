@@ -1,6 +1,7 @@
 //! Frames to bytes and back. One message of a link is one whole frame.
 
 use bytes::Bytes;
+use postcard::ser_flavors::Size;
 
 use super::{Frame, VERSION};
 
@@ -34,8 +35,14 @@ pub struct TooLong(pub usize);
 /// # Errors
 /// [`TooLong`] over the limit.
 pub fn encode(frame: &Frame) -> Result<Bytes, TooLong> {
-    let bytes = postcard::to_stdvec(frame).map_err(|_| TooLong(usize::MAX))?;
-    if bytes.len() > MAX_FRAME_BYTES { Err(TooLong(bytes.len())) } else { Ok(bytes.into()) }
+    let too_long = |_| TooLong(usize::MAX);
+    // Measured first: a part of a file would be moved again and again in a vector that grows.
+    let len = postcard::serialize_with_flavor(frame, Size::default()).map_err(too_long)?;
+    if len > MAX_FRAME_BYTES {
+        return Err(TooLong(len));
+    }
+    let bytes = postcard::to_extend(frame, Vec::with_capacity(len)).map_err(too_long)?;
+    Ok(bytes.into())
 }
 
 /// The frame that the bytes are.
