@@ -100,6 +100,8 @@ pub(super) struct Bridge {
     /// Until this side has nothing more to tell the other.
     open: Option<Open>,
     dialer: Option<oneshot::Sender<Result<Link, LinkError>>>,
+    /// The connection had no room for something that the application said.
+    waits_for_room: bool,
     /// How the connection ended; told once the application has what came before.
     end: Option<End>,
 }
@@ -119,7 +121,17 @@ impl Bridge {
         dialer: Option<oneshot::Sender<Result<Link, LinkError>>>,
     ) -> Self {
         let waker = Arc::new(Bell { key, ready: ready.clone() }).into();
-        Self { connection, deadline: None, ready, waker, link: None, open: None, dialer, end: None }
+        Self {
+            connection,
+            deadline: None,
+            ready,
+            waker,
+            link: None,
+            open: None,
+            dialer,
+            waits_for_room: false,
+            end: None,
+        }
     }
 
     /// Nobody is there who could answer.
@@ -242,6 +254,7 @@ impl Bridge {
                 Out::Control(Control::Consuming { messages }) => connection.consumed(messages, false, now),
             }
         }
+        self.waits_for_room = !state.outbox.is_empty();
         let flushed = state.note_flushed();
         drop(state);
         link.free(freed);
@@ -278,9 +291,9 @@ impl Bridge {
             drop(state);
             self.connection.close(CloseCode::Done as u8, "", now);
         } else {
-            // What the connection has no room for now, it takes when room comes; what it has not yet
-            // settled, its timers see to.
-            let writing = !state.outbox.is_empty() || state.is_over();
+            // What the connection has no room for now, it takes when room comes; what it has not yet settled, its
+            // timers see to. What was said since it was asked waits for neither.
+            let writing = self.waits_for_room || state.is_over();
             if !state.sleep(writing, &self.waker) {
                 self.waker.wake_by_ref();
             }
@@ -350,3 +363,6 @@ fn describe(end: &End) -> String {
         End::WornOut => "the keys of the link are worn out".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests;
