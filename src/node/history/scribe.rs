@@ -81,7 +81,8 @@ impl Scribe {
             aside: Vec::new(),
             said: BTreeMap::new(),
             lively: BTreeMap::new(),
-            put_off: 0,
+            // Nobody knows what the run before left.
+            put_off: PUT_OFF_ENTRIES,
             waiting,
             kept,
         }
