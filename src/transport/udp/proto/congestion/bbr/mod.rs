@@ -57,6 +57,11 @@ const CRUISE_ROUNDS: u32 = 8;
 /// How often the queue may overflow between two probes before somebody else must be filling it.
 const OVERFLOWS: u8 = 2;
 
+/// How little of the rate that once arrived is left, when a cycle ends, to one who gives way to a queue that is not
+/// its own; and how often in a row until it gives way no more.
+const GIVEN_WAY: f64 = 0.95;
+const GIVEN_WAY_CYCLES: u8 = 2;
+
 /// The BBR controller of one path.
 #[derive(Debug)]
 pub(super) struct Bbr {
@@ -81,6 +86,8 @@ pub(super) struct Bbr {
     /// Startup ended at a queue while more arrived in each round: the queue may be somebody else's, or stand
     /// before the acknowledgements. So it looks for more as soon as the queue is gone.
     hasty: bool,
+    /// How often in a row this side sent less and less beside a queue that stayed.
+    given_way: u8,
     /// Cycles of probing so far.
     cycles: u32,
 }
@@ -116,6 +123,7 @@ impl Bbr {
             overflows: 0,
             doubtful: None,
             hasty: false,
+            given_way: 0,
             cycles: 0,
         }
     }
@@ -304,7 +312,9 @@ impl Bbr {
         let could_empty = DRAINED * product > minimum_window(self.path.mtu()) as f64;
         let share = if std::mem::take(&mut self.overflowed) { 6 } else { 2 };
         let limit = self.path.queue_limit(share, Duration::from_millis(20) / share);
-        let is_others = could_empty && signs.queue > limit;
+        // A rival known to be there need not make a long queue to be there still.
+        let stands = signs.queue > limit || (self.rival.is_some() && !signs.quiet);
+        let is_others = could_empty && stands;
         match &mut self.rival {
             Some(rival) if is_others => rival.on_checked(report.now),
             Some(rival) => {
@@ -314,9 +324,7 @@ impl Bbr {
             }
             None if is_others => {
                 // It may as well be another route: then what arrived before will again.
-                let rate = self.path.bandwidth.get().max(self.prior);
-                let window = rate * report.latency.as_secs_f64();
-                self.rival = Some(Box::new(Rival::new(report.now, self.path.mtu(), window, rate)));
+                self.rise(report, 1.0, self.path.bandwidth.get().max(self.prior));
             }
             None => {}
         }
@@ -345,8 +353,7 @@ impl Bbr {
             return;
         }
         if self.has_overflowed(report, signs) && self.overflows >= OVERFLOWS {
-            let window = BETA * report.rate * report.latency.as_secs_f64();
-            self.rival = Some(Box::new(Rival::new(report.now, self.path.mtu(), window, report.rate)));
+            self.rise(report, BETA, report.rate);
             return;
         }
         let relief = self.path.relief(signs.queue);
@@ -364,11 +371,30 @@ impl Bbr {
             self.drain();
         } else if report.now >= until {
             let best = self.path.bandwidth.get();
+            if self.gives_way(report, signs, best) {
+                self.rise(report, BETA, best);
+                return;
+            }
             self.phase = Phase::Up { best, full: false, rounds: 0 };
             self.overflows = 0;
         } else {
             self.phase = Phase::Cruise { until, relief, long: None };
         }
+    }
+
+    /// Whether it sends less and less, cycle after cycle, beside a queue that does not become shorter for it: then it
+    /// is not of its making, though the floor may be too high to show it.
+    fn gives_way(&mut self, report: &Report, signs: Signs, best: f64) -> bool {
+        let gave_way = !signs.quiet && report.rate < GIVEN_WAY * best;
+        self.given_way = if gave_way { self.given_way.saturating_add(1) } else { 0 };
+        self.given_way >= GIVEN_WAY_CYCLES
+    }
+
+    /// Takes up with somebody else, with a share of the window that `rate` fills now.
+    fn rise(&mut self, report: &Report, share: f64, rate: f64) {
+        self.given_way = 0;
+        let window = share * rate * report.latency.as_secs_f64();
+        self.rival = Some(Box::new(Rival::new(report.now, self.path.mtu(), window, rate)));
     }
 
     fn follow_rival(&mut self, report: &Report, signs: Signs) {
