@@ -62,6 +62,9 @@ const OVERFLOWS: u8 = 2;
 const GIVEN_WAY: f64 = 0.95;
 const GIVEN_WAY_CYCLES: u8 = 2;
 
+/// What it gives way then, at least, as a share of the rate: less may be the spread of the path.
+const STANDING: f64 = 0.05;
+
 /// The BBR controller of one path.
 #[derive(Debug)]
 pub(super) struct Bbr {
@@ -312,9 +315,7 @@ impl Bbr {
         let could_empty = DRAINED * product > minimum_window(self.path.mtu()) as f64;
         let share = if std::mem::take(&mut self.overflowed) { 6 } else { 2 };
         let limit = self.path.queue_limit(share, Duration::from_millis(20) / share);
-        // A rival known to be there need not make a long queue to be there still.
-        let stands = signs.queue > limit || (self.rival.is_some() && !signs.quiet);
-        let is_others = could_empty && stands;
+        let is_others = could_empty && signs.queue > limit;
         match &mut self.rival {
             Some(rival) if is_others => rival.on_checked(report.now),
             Some(rival) => {
@@ -385,7 +386,8 @@ impl Bbr {
     /// Whether it sends less and less, cycle after cycle, beside a queue that does not become shorter for it: then it
     /// is not of its making, though the floor may be too high to show it.
     fn gives_way(&mut self, report: &Report, signs: Signs, best: f64) -> bool {
-        let gave_way = !signs.quiet && report.rate < GIVEN_WAY * best;
+        let stands = !signs.quiet && self.path.relief(signs.queue) > STANDING;
+        let gave_way = stands && report.rate < GIVEN_WAY * best;
         self.given_way = if gave_way { self.given_way.saturating_add(1) } else { 0 };
         self.given_way >= GIVEN_WAY_CYCLES
     }
