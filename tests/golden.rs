@@ -93,7 +93,7 @@ fn table() -> Vec<(Frame, String)> {
         ),
         (Frame::Topic { line: line() }, format!("13 {line_bytes}")),
         (Frame::Lookup { nick: nick("bob") }, "14 03 'bob'".into()),
-        (Frame::Found { nick: nick("bob"), node: Some(bob()) }, format!("15 03 'bob' 01 {b}")),
+        (Frame::Found { nick: nick("bob"), node: Some(bob()), here: true }, format!("15 03 'bob' 01 {b} 01")),
         (Frame::Pairs { pairs: vec![pair()] }, format!("16 01 {a} {b}")),
         (Frame::Follow { terms: vec!["#fire".into()] }, "17 01 05 '#fire'".into()),
         (Frame::Followed { line: line(), term: "hi".into() }, format!("18 {line_bytes} 02 'hi'")),

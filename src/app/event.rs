@@ -92,6 +92,11 @@ pub enum Event {
         /// To.
         to: String,
     },
+    /// Somebody is not here: what was just said to them waits until they come.
+    Waits {
+        /// Who.
+        to: String,
+    },
     /// How far a record of this node has come.
     Sent {
         /// Where it was said.

@@ -137,6 +137,12 @@ pub const DIGEST_PERIOD_QUIET: Duration = Duration::from_secs(30);
 /// What a subscriber is owed reaches back this much further than it says: the time its words took.
 pub const AGE_SLACK: Duration = Duration::from_secs(1);
 
+/// Private lines that wait for somebody who is away, from one person; one more is refused.
+pub const MAX_WAITING_LINES: usize = 256;
+
+/// How long they wait: 30 days.
+pub const WAITING_PATIENCE: Duration = Duration::from_secs(30 * 24 * 3600);
+
 /// How long a peer waits for the author, or somebody who has more, before records that nobody near
 /// holds any more are shown as a gap.
 pub const GAP_PATIENCE: Duration = Duration::from_secs(30);

@@ -66,6 +66,9 @@ enum Object<'a> {
         from: &'a str,
         to: &'a str,
     },
+    Waits {
+        to: &'a str,
+    },
     Sent(Sent<'a>),
     Gap {
         #[serde(flatten)]
@@ -216,6 +219,7 @@ impl<'a> From<&'a Event> for Object<'a> {
             Event::Rooms { rooms, current } => Self::Rooms { rooms, current: current.as_ref() },
             Event::Following { terms } => Self::Following { terms },
             Event::Renamed { from, to } => Self::Renamed { from, to },
+            Event::Waits { to } => Self::Waits { to },
             Event::Sent { place, epoch, seq, state } => Self::Sent(sent(place, *epoch, *seq, *state)),
             Event::Gap { place, from, first, last } => {
                 Self::Gap { place: place.into(), from, first: *first, last: *last }

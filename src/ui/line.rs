@@ -28,6 +28,9 @@ pub(super) fn render(event: &Event, paint: Paint) -> Option<Printed> {
         Event::Rooms { rooms, current } => data(joined_rooms(rooms, current.as_ref())),
         Event::Following { terms } => data(following(terms)),
         Event::Renamed { to, .. } => data(format!("you are now known as {}", paint.name(to))),
+        Event::Waits { to } => {
+            data(format!("{} is not here: it waits for them, 30 days at most", paint.name(to)))
+        }
         Event::Sent { .. } => None,
         Event::Gap { place, from, first, last } => data(gap(place, from, *first, *last, paint)),
         Event::Link { peer, transport, state } => Some(Printed::Talk(link(peer, transport, state))),

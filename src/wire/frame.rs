@@ -281,6 +281,8 @@ pub enum Frame {
         nick: Nick,
         /// Who it is; none if nobody is called so.
         node: Option<NodeId>,
+        /// Whether they are here now; if not, private lines wait for them.
+        here: bool,
     },
     /// Server to client: these pair rooms hold something for you; subscribe to get it.
     Pairs {

@@ -51,6 +51,26 @@ fn is_a_private_line_to_nobody_reported_and_to_the_others_sent() {
 }
 
 #[test]
+fn does_a_private_line_wait_for_somebody_who_is_away_and_is_it_told_once() {
+    let star = Star::new();
+    let [mut alice, mut bob] = star.join_all(["alice", "bob"]);
+    bob.type_line("/quit");
+    bob.ends(0);
+    alice.says_with("bob left");
+    alice.type_line("/msg bob call me when you are back");
+    alice.says("bob is not here: it waits for them, 30 days at most");
+    let come = || star.client("bob").with(&["--history-lines", "0"]).start();
+    let mut bob = come();
+    bob.says_with("[private] alice: call me when you are back");
+    bob.type_line("/quit");
+    bob.ends(0);
+    let mut bob = come();
+    bob.says("joined lobby as bob (2 here: alice, bob)");
+    alice.type_line("for all");
+    bob.says("[lobby] alice: for all");
+}
+
+#[test]
 fn is_a_private_line_heard_by_somebody_in_another_room() {
     let star = Star::new();
     let [mut alice] = star.join_all(["alice"]);

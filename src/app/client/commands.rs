@@ -194,13 +194,17 @@ impl Client {
         self.append(&id, Kind::TEXT, text.to_owned(), now);
     }
 
-    pub(super) fn handle_found(&mut self, nick: &Nick, node: Option<NodeId>, now: Now) {
-        self.send_looked_up(nick, node);
+    /// Files go to those who are here, lines wait for those who are not.
+    pub(super) fn handle_found(&mut self, nick: &Nick, node: Option<NodeId>, here: bool, now: Now) {
+        self.send_looked_up(nick, node.filter(|_| here));
         let Some(lines) = self.lookups.remove(nick) else { return };
         let Some(node) = node.filter(|&node| node != self.me) else {
             return self.notify(Event::Error(trouble::unknown_name(nick.as_str())));
         };
         self.remember(node, nick.clone());
+        if !here {
+            self.notify(Event::Waits { to: nick.to_string() });
+        }
         for line in lines {
             self.tell_node(node, &line, now);
         }

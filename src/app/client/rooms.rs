@@ -64,7 +64,7 @@ impl Client {
             Frame::Page { room, lines, last } => self.handle_page(&room, lines, last, now),
             Frame::Topic { line } => self.handle_topic(line),
             Frame::Pairs { pairs } => self.handle_pairs(pairs, now),
-            Frame::Found { nick, node } => self.handle_found(&nick, node, now),
+            Frame::Found { nick, node, here } => self.handle_found(&nick, node, here, now),
             Frame::Followed { line, term } => self.handle_followed(line, &term),
             Frame::Nick { nick } => self.handle_renamed(nick),
             // Files, or of a mesh, or for the session below.

@@ -185,7 +185,7 @@ fn do_as_many_private_lines_wait_for_the_server_as_the_limit_says_and_not_one_mo
     }
     desk.asks(tell(MAX_LOOKUPS));
     assert_eq!(desk.refusals(), (vec!["too_many_lookups"], 0));
-    desk.hears(Frame::Found { nick: nick("n39"), node: None });
+    desk.hears(Frame::Found { nick: nick("n39"), node: None, here: false });
     assert_eq!(desk.refusals().0, ["unknown_name"]);
     desk.asks(tell(MAX_LOOKUPS));
     assert_eq!(desk.refusals(), (vec![], 1), "there is a place again");

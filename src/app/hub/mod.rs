@@ -12,6 +12,7 @@ mod rooms;
 mod stored;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -33,6 +34,7 @@ use super::{
 };
 use hearsay::Hearsay;
 use relay::Relay;
+use waiting::Waiting;
 
 /// How a server is set up.
 #[derive(Clone, Debug)]
@@ -92,6 +94,8 @@ struct HubRoom {
     room: Room,
     members: BTreeMap<NodeId, LinkId>,
     active_at: Instant,
+    /// Of a private room: what its members were not there to hear.
+    waiting: BTreeMap<NodeId, Waiting>,
 }
 
 /// The server.

@@ -128,8 +128,9 @@ impl Hub {
     }
 
     pub(super) fn handle_lookup(&mut self, link: LinkId, nick: Nick) {
-        let node = self.nicks.get(&nick).copied();
-        self.send(link, Frame::Found { nick, node });
+        let here = self.nicks.get(&nick).copied();
+        let node = here.or_else(|| self.away(&nick));
+        self.send(link, Frame::Found { nick, node, here: here.is_some() });
     }
 
     pub(super) fn handle_follow(&mut self, link: LinkId, terms: &[String]) {
@@ -173,6 +174,7 @@ impl Hub {
     }
 
     fn leave_rooms(&mut self, link: LinkId, notice: &Notice) {
+        self.note_read(link, *notice == Notice::Leave);
         self.tell_rooms(link, notice);
         let Some(session) = self.links.get_mut(&link) else { return };
         let node = session.node;

@@ -19,12 +19,12 @@ use crate::{
     wire::{AckLevel, ErrorCode, Frame, Kind, LogKey, Member, Notice, Record, RoomId, Seq, Vector},
 };
 
-use super::{Hub, HubRoom, Recall};
+use super::{Hub, HubRoom, Recall, waiting};
 
 impl HubRoom {
     fn new(id: RoomId, durable: bool, now: Instant) -> Self {
         let room = if durable { Room::durable(id, Keep::ALL) } else { Room::new(id, Keep::ALL) };
-        Self { room, members: BTreeMap::new(), active_at: now }
+        Self { room, members: BTreeMap::new(), active_at: now, waiting: BTreeMap::new() }
     }
 
     /// Everybody who hears what is said here, but not the one who says it.
@@ -114,7 +114,7 @@ impl Hub {
         let (node, epoch) = (session.node, session.epoch);
         let is_new = session.rooms.insert(id.clone());
         room.members.insert(node, link);
-        let cut = cut(now.instant, age, self.started);
+        let cut = room.reaches_back(node, cut(now.instant, age, self.started), now.instant);
         let next = room.room.log(node, epoch).map_or(Seq(0), crate::app::log::Log::next);
         let since_ms = now.unix_ms_of(cut);
         for log in room.room.owed(have, cut, self.started.unwrap_or(cut)) {
@@ -197,6 +197,9 @@ impl Hub {
         if record.body.len() > max {
             return self.refuse_record(link, &record, ErrorCode::MessageTooLong, max.to_string());
         }
+        if !self.may_wait(&record) {
+            return self.refuse_record(link, &record, ErrorCode::Other, waiting::too_many());
+        }
         if let Some(session) = self.links.get_mut(&link) {
             session.skipping.remove(&log);
         }
@@ -243,7 +246,7 @@ impl Hub {
         let (log, next) = (record.log(), record.seq.next());
         self.fan_out(audience, &record);
         self.tell_followers(link, &record);
-        self.wake_pair(link, &record.room);
+        self.wake_pair(link, &record.room, now);
         self.send(link, Frame::Ack { log, next, level: AckLevel::Accepted });
         self.shrink();
     }
@@ -267,17 +270,6 @@ impl Hub {
         });
         for (link, term) in wanting.collect::<Vec<_>>() {
             self.send(link, Frame::Followed { line: line.clone(), term });
-        }
-    }
-
-    /// Tells the other member of a pair room to come and get what is there.
-    fn wake_pair(&mut self, link: LinkId, id: &RoomId) {
-        let Some(pair) = id.pair() else { return };
-        let other = self.links.get(&link).and_then(|session| pair.other(session.node));
-        let Some(&other) = other.and_then(|node| self.nodes.get(&node)) else { return };
-        let asleep = self.links.get(&other).is_some_and(|session| !session.rooms.contains(id));
-        if asleep {
-            self.send(other, Frame::Pairs { pairs: vec![*pair] });
         }
     }
 

@@ -9,7 +9,7 @@ use crate::{
     wire::{AckLevel, Epoch, Frame, LogKey, NodeId, Record, RoomId, Seq},
 };
 
-use super::{Hub, HubRoom};
+use super::{Hub, HubRoom, waiting};
 
 impl Hub {
     /// Goes on where the store was left.
@@ -23,7 +23,8 @@ impl Hub {
             let room = Room::restored(&stored, tail, Keep::ALL, at);
             self.kept_bytes += room.kept_bytes();
             let last = stored.logs.iter().map(|log| log.arrived_ms.1).max().unwrap_or_default();
-            let entered = HubRoom { room, members: [].into(), active_at: at(last) };
+            let waiting = waiting::restored(&stored.id, stored.member_since_ms.map(at));
+            let entered = HubRoom { room, members: [].into(), active_at: at(last), waiting };
             self.rooms.insert(stored.id, entered);
         }
     }

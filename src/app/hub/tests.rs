@@ -1,5 +1,6 @@
 mod relay;
 mod stored;
+mod waiting;
 
 use std::net::{Ipv4Addr, SocketAddr};
 
