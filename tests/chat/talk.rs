@@ -59,7 +59,8 @@ fn does_a_private_line_wait_for_somebody_who_is_away_and_is_it_told_once() {
     alice.says_with("bob left");
     alice.type_line("/msg bob call me when you are back");
     alice.says("bob is not here: it waits for them, 30 days at most");
-    let come = || star.client("bob").with(&["--history-lines", "0"]).start();
+    // Without a history of its own, which it would show.
+    let come = || star.client("bob").with(&["--history", "none"]).start();
     let mut bob = come();
     bob.says_with("[private] alice: call me when you are back");
     bob.type_line("/quit");

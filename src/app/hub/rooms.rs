@@ -114,7 +114,10 @@ impl Hub {
         let (node, epoch) = (session.node, session.epoch);
         let is_new = session.rooms.insert(id.clone());
         room.members.insert(node, link);
-        let cut = room.reaches_back(node, cut(now.instant, age, self.started), now.instant);
+        // What came while its words took their time, waits in a private room.
+        let slack = if age.is_zero() || id.pair().is_some() { Duration::ZERO } else { AGE_SLACK };
+        let cut = now.instant.checked_sub(age + slack).or(self.started).unwrap_or(now.instant);
+        let cut = room.reaches_back(node, cut, now.instant);
         let next = room.room.log(node, epoch).map_or(Seq(0), crate::app::log::Log::next);
         let since_ms = now.unix_ms_of(cut);
         for log in room.room.owed(have, cut, self.started.unwrap_or(cut)) {
@@ -304,10 +307,4 @@ impl Hub {
             self.feed(link);
         }
     }
-}
-
-/// The moment somebody joined who has been in a room for `age`; never before this server began.
-fn cut(now: Instant, age: Duration, started: Option<Instant>) -> Instant {
-    let slack = if age.is_zero() { Duration::ZERO } else { AGE_SLACK };
-    now.checked_sub(age + slack).or(started).unwrap_or(now)
 }

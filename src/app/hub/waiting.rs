@@ -10,7 +10,7 @@ use crate::{
     wire::{Frame, Nick, NodeId, Record, RoomId},
 };
 
-use super::{Hub, HubRoom};
+use super::{Hub, HubRoom, Session};
 
 /// What waits in a private room.
 #[derive(Clone, Copy, Debug)]
@@ -77,7 +77,8 @@ impl Hub {
     /// them; if not, another run of them is told again.
     pub(super) fn note_read(&mut self, link: LinkId, in_order: bool) {
         let behind = self.feed.is_behind(link);
-        let Some(session) = self.links.get(&link).filter(|_| in_order && !behind) else { return };
+        let has_read = |session: &&Session| (in_order || session.bye) && !behind;
+        let Some(session) = self.links.get(&link).filter(has_read) else { return };
         for id in session.rooms.iter().filter(|id| id.pair().is_some()) {
             let Some(room) = self.rooms.get_mut(id) else { continue };
             if room.waiting.remove(&session.node).is_some() && room.waiting.is_empty() {
