@@ -41,6 +41,26 @@ fn come_back_after_a_crash(transport: &'static str) {
 }
 
 #[test]
+fn does_a_private_line_wait_for_who_is_away_though_the_server_crashes() {
+    let mut star = Star::new();
+    let [mut bob] = star.join_all(["bob"]);
+    bob.type_line("I have been here");
+    bob.type_line("/quit");
+    bob.ends(0);
+    star.server.murder();
+    star.serve_again("server");
+    let mut alice = star.client("alice").with(&["--json"]).start();
+    alice.says_with(r#""event":"joined""#);
+    alice.type_line("/msg bob call me when you are back");
+    alice.says_with(r#""event":"waits","to":"bob""#);
+    alice.says_with(r#""state":"stored""#);
+    star.server.murder();
+    star.serve_again("server");
+    let mut bob = star.client("bob").with(&["--history", "none"]).start();
+    bob.says_with("[private] alice: call me when you are back");
+}
+
+#[test]
 fn does_a_client_that_only_listens_come_back_after_a_crash() {
     let mut star = Star::over("udp", &[]);
     let [mut alice, mut bob] = star.join_all(["alice", "bob"]);

@@ -245,11 +245,12 @@ impl Hub {
         }
         self.kept_bytes = self.kept_bytes + room.room.kept_bytes() - before;
         let audience = room.audience(Some(link));
+        self.note_waiting(&record, now);
         self.keep(&record, now);
         let (log, next) = (record.log(), record.seq.next());
         self.fan_out(audience, &record);
         self.tell_followers(link, &record);
-        self.wake_pair(link, &record.room, now);
+        self.wake_pair(&record);
         self.send(link, Frame::Ack { log, next, level: AckLevel::Accepted });
         self.shrink();
     }

@@ -56,10 +56,10 @@ impl Hub {
         waiting.is_none_or(|waiting| waiting.lines < MAX_WAITING_LINES)
     }
 
-    /// Tells the other member of a pair room to come and get what is there, or has it wait.
-    pub(super) fn wake_pair(&mut self, link: LinkId, id: &RoomId, now: Now) {
-        let Some(author) = self.links.get(&link).map(|session| session.node) else { return };
-        let (Some(other), Some(pair)) = (other(id, author), id.pair()) else { return };
+    /// Has a private line wait if the other is not there. To be on disk before the line is.
+    pub(super) fn note_waiting(&mut self, record: &Record, now: Now) {
+        let (id, other) = (&record.room, other(&record.room, record.author));
+        let Some(other) = other else { return };
         let Some(room) = self.rooms.get_mut(id).filter(|room| !room.members.contains_key(&other)) else {
             return;
         };
@@ -68,7 +68,15 @@ impl Hub {
         if is_first {
             self.actions.extend(self.keeping.member(id, Some(now.unix_ms)));
         }
-        if let Some(&link) = self.nodes.get(&other) {
+    }
+
+    /// Tells the other member of a pair room to come and get what is there.
+    pub(super) fn wake_pair(&mut self, record: &Record) {
+        let (Some(other), Some(pair)) = (other(&record.room, record.author), record.room.pair()) else {
+            return;
+        };
+        let Some(&link) = self.nodes.get(&other) else { return };
+        if self.links.get(&link).is_some_and(|session| !session.rooms.contains(&record.room)) {
             self.send(link, Frame::Pairs { pairs: vec![*pair] });
         }
     }
