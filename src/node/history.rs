@@ -85,7 +85,7 @@ impl History {
         let (entries, to_write) = mpsc::channel();
         let (queries, to_read) = mpsc::channel();
         let waiting = Arc::new(AtomicUsize::new(0));
-        let scribe = Scribe::new(writer, (retention, lenient), waiting.clone(), kept.clone());
+        let scribe = Scribe::new(writer, retention, lenient, waiting.clone(), kept.clone());
         let kept = kept.clone();
         let threads = vec![
             std::thread::spawn(move || scribe.run(&to_write)),

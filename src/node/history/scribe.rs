@@ -69,7 +69,8 @@ pub(super) struct Scribe {
 impl Scribe {
     pub(super) const fn new(
         writer: Box<dyn Writer>,
-        (retention, lenient): (Retention, bool),
+        retention: Retention,
+        lenient: bool,
         waiting: Arc<AtomicUsize>,
         kept: Told<Kept>,
     ) -> Self {

@@ -111,6 +111,8 @@ pub(super) struct Bridge {
 pub(super) struct Worked {
     /// A link that others made, for the listener.
     pub(super) accepted: Option<Link>,
+    /// Just now it became a link.
+    pub(super) connected: bool,
 }
 
 impl Bridge {
@@ -166,7 +168,7 @@ impl Bridge {
     fn take_events(&mut self, worked: &mut Worked) {
         while let Some(event) = self.connection.poll_event() {
             match event {
-                Event::Connected => worked.accepted = self.connected(),
+                Event::Connected => *worked = Worked { accepted: self.connected(), connected: true },
                 Event::Finished { code, text } => self.told(Control::Close { code, text }),
                 Event::Consumed { messages, last: true } => self.told(Control::Consumed { messages }),
                 Event::Consumed { messages, last: false } => self.told(Control::Consuming { messages }),

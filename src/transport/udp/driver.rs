@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use super::{
-    bridge::{Bridge, Ready},
+    bridge::{Bridge, Ready, Worked},
     impaired::Impaired,
     proto::{Arrived, Connection, ConnectionKey, Dispatch, Endpoint, Mark},
     socket::{Socket, Train, interface_mtu},
@@ -133,10 +133,7 @@ impl Driver {
 
     fn dial(&mut self, call: Call) {
         match self.endpoint.connect(call.remote, now()) {
-            Ok((key, mut connection)) => {
-                if self.impaired.is_none() {
-                    measure(&mut connection);
-                }
+            Ok((key, connection)) => {
                 let bridge = Bridge::new(key, connection, self.ready.clone(), Some(call.answer));
                 self.bridges.insert(key, bridge);
                 self.touched.insert(key);
@@ -152,7 +149,7 @@ impl Driver {
         let now = now();
         for _ in 0..READS_PER_WAKE {
             let (endpoint, bridges, touched) = (&mut self.endpoint, &mut self.bridges, &mut self.touched);
-            let (ready, measures, mut replies) = (&self.ready, self.impaired.is_none(), Vec::new());
+            let (ready, mut replies) = (&self.ready, Vec::new());
             let more = self.socket.read(|remote, ecn, data| {
                 match endpoint.handle_datagram(Arrived { remote, ecn, data }, now) {
                     Dispatch::To(key) => {
@@ -161,10 +158,7 @@ impl Driver {
                             touched.insert(key);
                         }
                     }
-                    Dispatch::Incoming(key, mut connection) => {
-                        if measures {
-                            measure(&mut connection);
-                        }
+                    Dispatch::Incoming(key, connection) => {
                         bridges.insert(key, Bridge::new(key, connection, ready.clone(), None));
                         touched.insert(key);
                     }
@@ -220,7 +214,10 @@ impl Driver {
     fn work(&mut self, now: Instant) {
         for key in std::mem::take(&mut self.touched) {
             let Some(bridge) = self.bridges.get_mut(&key) else { continue };
-            let accepted = bridge.work(now).accepted;
+            let Worked { accepted, connected } = bridge.work(now);
+            if connected && self.impaired.is_none() {
+                measure(&mut bridge.connection);
+            }
             self.endpoint.serve(key, &mut bridge.connection);
             if let Some(link) = accepted
                 && let Some(links) = &self.links

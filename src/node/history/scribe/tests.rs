@@ -50,14 +50,19 @@ struct Writing {
     thread: JoinHandle<()>,
 }
 
+const EVERYTHING: Retention = Retention { records: u64::MAX, bytes: u64::MAX, age_ms: u64::MAX };
+
+fn scribe(kept: Told<Kept>) -> (Scribe, Arc<Mutex<Asked>>) {
+    let asked = Arc::<Mutex<Asked>>::default();
+    let writer = Box::new(Counted(asked.clone()));
+    (Scribe::new(writer, EVERYTHING, false, Arc::default(), kept), asked)
+}
+
 impl Writing {
     fn start() -> Self {
         let (entries, to_write) = channel();
         let (kept, stored) = tokio::sync::mpsc::channel(1_024);
-        let asked = Arc::<Mutex<Asked>>::default();
-        let everything = Retention { records: u64::MAX, bytes: u64::MAX, age_ms: u64::MAX };
-        let writer = Box::new(Counted(asked.clone()));
-        let scribe = Scribe::new(writer, (everything, false), Arc::default(), kept);
+        let (scribe, asked) = scribe(kept);
         Self { entries, stored, asked, thread: std::thread::spawn(move || scribe.run(&to_write)) }
     }
 
@@ -139,11 +144,8 @@ fn is_a_transaction_longer_than_the_limit_says() {
 #[test]
 fn does_a_line_now_and_then_make_the_store_do_what_it_puts_off() {
     for (entries, idle) in [(PUT_OFF_ENTRIES - 1, 1), (PUT_OFF_ENTRIES, 2)] {
-        let asked = Arc::<Mutex<Asked>>::default();
-        let everything = Retention { records: u64::MAX, bytes: u64::MAX, age_ms: u64::MAX };
         let (kept, _stored) = tokio::sync::mpsc::channel(1);
-        let mut scribe =
-            Scribe::new(Box::new(Counted(asked.clone())), (everything, false), Arc::default(), kept);
+        let (mut scribe, asked) = scribe(kept);
         let name = Entry::Member { room: RoomId::Public("lobby".parse().unwrap()), since_ms: None };
         assert!(scribe.tidy_up(), "what the run before left");
         assert!(scribe.write(vec![name; entries]));

@@ -14,7 +14,7 @@ const MIN_QUANTUM_PACKETS: u64 = 2;
 
 /// Bytes that may leave at once however fast the rate: one call with segmentation offload, of 64 packets as Ethernet
 /// carries them.
-pub(crate) const MAX_QUANTUM: u64 = 64 * 1472;
+const MAX_QUANTUM: u64 = 64 * 1472;
 
 /// Packets that may leave at once at the start (RFC 9002 §7.2).
 const INITIAL_PACKETS: u64 = 10;

@@ -352,8 +352,8 @@ impl Connection {
         Ok(())
     }
 
-    /// The interface towards the other side takes packets of so many bytes, headers of IP included. To be said before
-    /// anything is sent; unsaid it is taken for Ethernet.
+    /// The interface towards the other side takes packets of so many bytes, headers of IP included. To be said as soon
+    /// as the handshake is over; unsaid it is taken for Ethernet.
     pub fn set_interface_mtu(&mut self, bytes: u16) {
         self.interface = bytes;
         self.search_mtu();
