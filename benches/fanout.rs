@@ -14,6 +14,8 @@
 mod crowd;
 #[path = "fanout/floor.rs"]
 mod floor;
+#[path = "member/join.rs"]
+mod member;
 #[path = "fanout/process.rs"]
 mod process;
 

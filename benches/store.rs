@@ -10,6 +10,8 @@
 
 #[path = "store/crowd.rs"]
 mod crowd;
+#[path = "member/join.rs"]
+mod member;
 #[path = "store/plain.rs"]
 mod plain;
 #[path = "store/server.rs"]

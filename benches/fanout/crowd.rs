@@ -14,16 +14,14 @@ use std::{
 use bytes::Bytes;
 use sayagain::{
     app::limits::WINDOW,
-    node::Identity,
-    transport::{Keys, Lane, Link, LinkRx, LinkTx, Security, TcpTransport, Transport},
-    wire::{
-        Epoch, Frame, Hello, Kind, Record, Role, RoomId, Seq, SigningKey, VERSION, Vector, decode, encode,
-    },
+    transport::{Lane, Link, LinkRx, LinkTx},
+    wire::{Epoch, Frame, Kind, Record, RoomId, Seq, SigningKey, encode},
 };
 use tokio::{io::AsyncReadExt as _, net::TcpStream, runtime::Runtime, sync::Notify, time::Instant};
 
 use super::{
     floor::{self, LINE_BYTES},
+    member::{join, receive},
     process::Server,
 };
 
@@ -124,10 +122,10 @@ impl Crowd {
         let server = Server::start(&mut command);
         let tally = Arc::<Tally>::default();
         for number in 0..receivers {
-            let (_, _, link) = runtime.block_on(join(&server, number, insecure));
+            let (_, _, link) = runtime.block_on(join(server.addr, number, &lobby(), insecure));
             runtime.spawn(count_records(link, tally.clone()));
         }
-        let (key, epoch, link) = runtime.block_on(join(&server, receivers, insecure));
+        let (key, epoch, link) = runtime.block_on(join(server.addr, receivers, &lobby(), insecure));
         let line = line(&key, epoch);
         let sender = Sender::Node(Box::new(Speaker { tx: link.tx, rx: link.rx, line, accepted: Seq(0) }));
         Self { runtime, server, sender, tally, receivers: receivers as u64, said: 0 }
@@ -175,7 +173,7 @@ async fn say_some(sender: &mut Sender, server: &mut Server, lines: u64) {
 
 async fn next_ack(rx: &mut Box<dyn LinkRx>) -> Seq {
     loop {
-        if let Frame::Ack { next, .. } = receive(rx).await {
+        if let Frame::Ack { next, .. } = receive(&mut **rx).await {
             return next;
         }
     }
@@ -197,45 +195,6 @@ fn line(key: &SigningKey, epoch: Epoch) -> Record {
 
 fn lobby() -> RoomId {
     RoomId::Public("lobby".parse().expect("a name"))
-}
-
-async fn join(server: &Server, number: usize, insecure: bool) -> (SigningKey, Epoch, Link) {
-    let identity = Identity::ephemeral().expect("random bytes");
-    let key = SigningKey::from_pkcs8(&identity.key.to_pkcs8()).expect("its own key");
-    let security = if insecure {
-        Security::Insecure
-    } else {
-        Security::Tls(Keys::from_pkcs8(&key.to_pkcs8()).expect("its own key"))
-    };
-    let mut link = TcpTransport::new(security).dial(server.addr).await.expect("the server listens");
-    let hello = Hello {
-        version: VERSION,
-        role: Role::Client,
-        key: key.public(),
-        nick: format!("n{number}").parse().expect("a name"),
-        epoch: identity.epoch,
-        listen: Vec::new(),
-        capabilities: 0,
-    };
-    let have = Vector::default();
-    let subscribe = Frame::Subscribe { room: lobby(), have, age_ms: 0, history: 0, more: false };
-    for frame in [Frame::Hello(hello), subscribe] {
-        link.tx
-            .send(Lane::CONTROL, encode(&frame).expect("a short frame"))
-            .await
-            .expect("the server listens");
-    }
-    while !matches!(receive(&mut link.rx).await, Frame::Joined { more: false, .. }) {}
-    (key, identity.epoch, link)
-}
-
-async fn receive(rx: &mut Box<dyn LinkRx>) -> Frame {
-    loop {
-        let message = rx.recv().await.expect("the link holds").expect("the server stays");
-        if let Ok(frame) = decode(&message) {
-            return frame;
-        }
-    }
 }
 
 async fn count_records(mut link: Link, tally: Arc<Tally>) {

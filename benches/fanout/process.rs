@@ -4,7 +4,7 @@ use std::{
     fs,
     io::{BufRead as _, BufReader},
     net::SocketAddr,
-    process::{Child, ChildStdin, Command, Stdio},
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     time::Duration,
 };
 
@@ -16,6 +16,8 @@ pub(crate) struct Server {
     child: Child,
     pub(crate) stdin: Option<ChildStdin>,
     pub(crate) addr: SocketAddr,
+    /// A server whose output nobody reads any more ends.
+    _stdout: BufReader<ChildStdout>,
 }
 
 impl Server {
@@ -24,10 +26,10 @@ impl Server {
         let mut child =
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the server starts");
         let mut line = String::new();
-        let stdout = child.stdout.take().expect("its output is a pipe");
-        BufReader::new(stdout).read_line(&mut line).expect("it says where it listens");
+        let mut stdout = BufReader::new(child.stdout.take().expect("its output is a pipe"));
+        stdout.read_line(&mut line).expect("it says where it listens");
         let addr = line.split_whitespace().last().and_then(|addr| addr.parse().ok()).expect("an address");
-        Self { stdin: child.stdin.take(), child, addr }
+        Self { stdin: child.stdin.take(), child, addr, _stdout: stdout }
     }
 
     /// User and system time so far.

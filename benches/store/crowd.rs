@@ -4,13 +4,12 @@ use std::{net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 use sayagain::{
-    node::Identity,
-    transport::{Keys, Lane, Link, LinkRx, LinkTx, Security, TcpTransport, Transport},
-    wire::{
-        AckLevel, Frame, Hello, Kind, Record, Role, RoomId, Seq, SigningKey, VERSION, Vector, decode, encode,
-    },
+    transport::{Lane, Link, LinkRx, LinkTx},
+    wire::{AckLevel, Frame, Kind, Record, RoomId, Seq},
 };
 use tokio::{runtime::Runtime, task::JoinSet, time::Instant};
+
+use super::member::{join, receive, send};
 
 const LINE_BYTES: usize = 100;
 
@@ -70,31 +69,12 @@ impl Crowd {
 
 impl Speaker {
     async fn join(server: SocketAddr, number: usize, room: usize) -> Self {
-        let identity = Identity::ephemeral().expect("random bytes");
-        let key = SigningKey::from_pkcs8(&identity.key.to_pkcs8()).expect("its own key");
-        let keys = Keys::from_pkcs8(&key.to_pkcs8()).expect("its own key");
-        let transport = TcpTransport::new(Security::Tls(keys));
-        let Link { tx, mut rx, .. } = transport.dial(server).await.expect("the server listens");
-        let hello = Hello {
-            version: VERSION,
-            role: Role::Client,
-            key: key.public(),
-            nick: format!("n{number}").parse().expect("a name"),
-            epoch: identity.epoch,
-            listen: Vec::new(),
-            capabilities: 0,
-        };
         let room = RoomId::Public(format!("r{room}").parse().expect("a name"));
-        let have = Vector::default();
-        let subscribe = Frame::Subscribe { room: room.clone(), have, age_ms: 0, history: 0, more: false };
-        for frame in [Frame::Hello(hello), subscribe] {
-            send(&*tx, Lane::CONTROL, &frame).await;
-        }
-        while !matches!(receive(&mut *rx).await, Some(Frame::Joined { more: false, .. })) {}
+        let (key, epoch, Link { tx, rx, .. }) = join(server, number, &room, false).await;
         let line = Record {
             room,
             author: key.node(),
-            epoch: identity.epoch,
+            epoch,
             seq: Seq(0),
             lamport: 1,
             sent_at_ms: 1_763_680_000_000,
@@ -112,7 +92,7 @@ impl Speaker {
             while self.line.seq.0 < upto(self) && Instant::now() < end {
                 self.say().await;
             }
-            if let Some(Frame::Ack { next, level: AckLevel::Stored, .. }) = receive(&mut *self.rx).await {
+            if let Frame::Ack { next, level: AckLevel::Stored, .. } = receive(&mut *self.rx).await {
                 self.stored = next;
             }
         }
@@ -123,14 +103,4 @@ impl Speaker {
         self.line.seq = self.line.seq.next();
         self.line.lamport += 1;
     }
-}
-
-async fn send(tx: &dyn LinkTx, lane: Lane, frame: &Frame) {
-    tx.send(lane, encode(frame).expect("a short frame")).await.expect("the server listens");
-}
-
-/// The next frame, none if it is of no interest here.
-async fn receive(rx: &mut dyn LinkRx) -> Option<Frame> {
-    let message = rx.recv().await.expect("the link holds").expect("the server stays");
-    decode(&message).ok()
 }
