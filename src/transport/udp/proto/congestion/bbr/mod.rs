@@ -317,7 +317,9 @@ impl Bbr {
         let limit = self.path.queue_limit(share, Duration::from_millis(20) / share);
         let is_others = could_empty && signs.queue > limit;
         match &mut self.rival {
-            Some(rival) if is_others => rival.on_checked(report.now),
+            Some(rival) if is_others || self.path.relief(signs.queue) > STANDING => {
+                rival.on_checked(report.now);
+            }
             Some(rival) => {
                 let rate = rival.rate();
                 self.path.bandwidth.set(rate);
