@@ -141,16 +141,17 @@ async fn a_dial_to_where_nobody_listens_ends_at_once_and_harms_no_other() {
     assert_eq!(within(accepted.rx.recv()).await.unwrap(), Some(Bytes::from_static(b"hello")));
 }
 
-/// Sends back and forth until the datagrams both ways are as large as `most`.
+/// Sends much back and forth until the datagrams both ways are as large as `most`.
 async fn grow_to(most: u16, dialer: &UdpTransport) {
     let mut listener = dialer.listen(LOOPBACK).await.unwrap();
     let (dialed, accepted) = tokio::join!(dialer.dial(listener.local_addr()), listener.accept());
     let (mut dialed, mut accepted) = (dialed.unwrap(), accepted.unwrap());
     let mtu = |link: &Link| link.tx.stats().path.map_or(0, |path| path.mtu);
+    let much = Bytes::from_static(&[0; 1000]);
     let grown = async {
         while mtu(&dialed) != most || mtu(&accepted) != most {
-            dialed.tx.send(Lane::thin(1), Bytes::from_static(b"hello")).await.unwrap();
-            accepted.tx.send(Lane::thin(1), Bytes::from_static(b"hello")).await.unwrap();
+            dialed.tx.send(Lane::thin(1), much.clone()).await.unwrap();
+            accepted.tx.send(Lane::thin(1), much.clone()).await.unwrap();
             accepted.rx.recv().await.unwrap();
             dialed.rx.recv().await.unwrap();
             assert!(mtu(&dialed) <= most && mtu(&accepted) <= most);

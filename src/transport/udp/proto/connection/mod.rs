@@ -96,6 +96,8 @@ pub struct Connection {
     thin_paced_until: Option<Instant>,
     unpaced: u8,
     mtu: MtuDiscovery,
+    /// There was more to say than short lines.
+    says_much: bool,
     ecn: Ecn,
     estimate: LossEstimate,
     thin: Thin,
@@ -264,6 +266,7 @@ impl Connection {
             thin_paced_until: None,
             unpaced: 0,
             mtu: MtuDiscovery::new(config.max_datagram, ceiling),
+            says_much: false,
             ecn: Ecn::default(),
             estimate: LossEstimate::default(),
             thin: Thin::new(jitter, config.max_copies),
@@ -348,6 +351,7 @@ impl Connection {
         if !self.has_room(lane.class, message.len()) {
             return Err(SendError::Full);
         }
+        self.says_much |= lane.class == Class::Bulk || message.len() > MUCH;
         self.outgoing.push(lane, message);
         Ok(())
     }
@@ -423,6 +427,9 @@ impl Connection {
 
 /// Bytes of a packet of Ethernet.
 const ETHERNET: u16 = 1500;
+
+/// A message of more bytes is a long one: two of them fill a packet.
+const MUCH: usize = 600;
 
 /// Bytes of UDP payload that fit beside the headers of IP and UDP into `interface` bytes.
 const fn payload_of(interface: u16, remote: SocketAddr) -> u16 {

@@ -74,9 +74,7 @@ impl Connection {
             self.thin_at(),
             self.paced_until.filter(|_| self.in_window()),
             self.thin_paced_until.filter(|_| self.thin_waits_for_pacer()),
-            self.mtu
-                .next_probe()
-                .filter(|_| self.life == Life::Established && self.handshaking.is_none() && self.in_window()),
+            self.mtu.next_probe().filter(|_| self.may_probe_mtu() && self.in_window()),
             self.keep_alive_at(),
         ];
         let always = [

@@ -95,13 +95,17 @@ impl Connection {
         }
         let start = out.len();
         let gate = self.gate();
+        let urgent = probing || [Class::Control, Class::Thin].into_iter().any(|class| self.can_send(class));
+        if let Some(probe) = (!urgent).then(|| self.transmit_mtu_probe(out)).flatten() {
+            return Some(probe);
+        }
         self.write_handshake_packet(Space::Initial, out, start + size, gate);
         let hello = out.len() > start && out.len() < start + size;
         self.write_handshake_packet(Space::Handshake, out, start + size, gate);
         let padded = self.side == Side::Dialer && hello;
         let has_bulk = self.write_data_packet(out, start, size, gate, padded);
         if out.len() == start {
-            return self.transmit_mtu_probe(out);
+            return None;
         }
         let transmit = self.sent_to_path(out, start);
         if !has_bulk {
@@ -289,8 +293,10 @@ impl Connection {
 
     /// A packet of nothing but a question and padding, larger than the path is known to take.
     fn transmit_mtu_probe(&mut self, out: &mut Vec<u8>) -> Option<Transmit> {
-        let idle = self.life == Life::Established && self.handshaking.is_none() && self.path.is_validated();
-        let size = self.mtu.probe_size(self.clock).filter(|_| idle && self.candidate.is_none())?;
+        if !self.may_probe_mtu() || self.candidate.is_some() || !self.path.is_validated() {
+            return None;
+        }
+        let size = self.mtu.probe_size(self.clock)?;
         let in_flight = self.recovery.in_flight() + u64::from(size);
         if in_flight > self.controller.window() {
             return None;
@@ -300,6 +306,11 @@ impl Connection {
         let start = out.len();
         self.write_padded(out, usize::from(size), true, frame::put_ping)?;
         Some(self.sent_to_path(out, start))
+    }
+
+    /// A link that only ever carries short lines never needs larger packets, and a narrow one feels each probe.
+    pub(super) fn may_probe_mtu(&self) -> bool {
+        self.says_much && self.life == Life::Established && self.handshaking.is_none()
     }
 
     /// One frame and padding up to `size`. If it probes for the MTU its fate is of interest, else whoever

@@ -20,7 +20,7 @@ fn marks(mut remark: impl FnMut(u64, Option<Mark>) -> Option<Mark> + 'static) ->
         seen.set((all + 1, marked + u64::from(mark.is_some()), recent << 1 | u128::from(mark.is_some())));
         remark(all, mark)
     }));
-    world.send(0, here, Lane::bulk(1), vec![1; 1 << 20]);
+    world.send(0, here, Lane::bulk(1), vec![1; 1 << 21]);
     for _ in 0..50 {
         world.send(0, here, Lane::thin(2), "a line");
         world.run(400 * MS);

@@ -56,13 +56,35 @@ fn does_a_path_that_narrows_twice_and_widens_again_carry_everything() {
 }
 
 #[test]
+fn is_a_link_of_short_lines_spared_all_probes() {
+    let mut world = clean(1);
+    let [here, _] = world.connected();
+    let largest = Rc::new(Cell::new(0));
+    let seen = largest.clone();
+    world.tamper = Some(Box::new(move |_, _, datagram| {
+        seen.set(seen.get().max(datagram.len()));
+        true
+    }));
+    for _ in 0..50 {
+        world.send(0, here, Lane::thin(1), vec![7; 200]);
+        world.run(100 * MS);
+    }
+    assert!(largest.get() < 400, "{}", largest.get());
+    world.send(0, here, Lane::thin(1), vec![7; 1500]);
+    world.run(SECOND);
+    assert_eq!((largest.get(), world.connection(0, here).stats().mtu), (1472, 1472));
+}
+
+#[test]
 fn does_chat_not_notice_a_black_hole() {
     let mut world = clean(1);
     let [here, _] = world.connected();
     let limits = limited(&mut world);
+    world.send(0, here, Lane::bulk(1), vec![7; 10_000]);
     world.run(SECOND);
+    assert_eq!(world.connection(0, here).stats().mtu, 1472);
     limits.set([1200; 2]);
-    for line in 0..50 {
+    for line in 1..51 {
         let at = world.now;
         world.send(0, here, Lane::thin(1), vec![7; 200]);
         assert!(world.run_until(SECOND, |world| world.hosts[1].inbox.len() > line));
