@@ -10,7 +10,7 @@ use crate::{
     app::{
         Action, Change, DialError, Event, LinkEnd, LinkId, LinkState, Now,
         limits::{MAX_LINKS_PER_ADDRESS, MAX_LISTEN, MAX_NEIGHBOURS, MAX_PEERS_PER_FRAME, MAX_TERMS},
-        trouble::refusal,
+        trouble::{self, refusal},
     },
     wire::{Addr, ByeReason, CAN_TRANSFER, ErrorCode, Frame, Hello, Nick, NodeId, Role, RoomId},
 };
@@ -33,6 +33,9 @@ impl Mesh {
         if let Some(dialed) = dialed {
             self.book.reached(dialed, node);
         }
+        if node == self.me && hello.epoch != self.config.epoch {
+            self.tell_copied();
+        }
         let verdict = self.verdict(node, &hello, addr);
         let duplicate = self.duplicate(link, node, &hello, dialed.is_some());
         let is_new = self.link_of(node).is_none() && self.awaited.remove(&node).is_none();
@@ -47,8 +50,8 @@ impl Mesh {
             return self.close(link, reason, &detail);
         }
         self.remember(node, hello.nick, hello.key);
-        if let Some(loser) = duplicate {
-            self.close(loser, ByeReason::Duplicate, "another link between us is kept");
+        if let Some((loser, reason)) = duplicate {
+            self.close(loser, reason, "another link between us is kept");
             if loser == link {
                 return;
             }
@@ -92,20 +95,35 @@ impl Mesh {
 
     /// Which of two links to one node to close. Both ends come to the same answer: of two dialled from
     /// different ends the one dialled by the smaller id stays; of two dialled from one end the dialler
-    /// decides, and keeps the older. A later run of the same node beats an earlier one.
-    fn duplicate(&self, link: LinkId, node: NodeId, hello: &Hello, dialed_here: bool) -> Option<LinkId> {
+    /// decides, and keeps the older. A later run of the same node beats an earlier one: if that still listens, its
+    /// identity was copied.
+    fn duplicate(
+        &self,
+        link: LinkId,
+        node: NodeId,
+        hello: &Hello,
+        dialed_here: bool,
+    ) -> Option<(LinkId, ByeReason)> {
         let older = self.link_of(node)?;
         let other = self.links.get(&older)?;
         if other.epoch != hello.epoch {
-            return Some(if other.epoch < hello.epoch { older } else { link });
+            return Some((if other.epoch < hello.epoch { older } else { link }, ByeReason::Replaced));
         }
-        match (other.dialed.is_some(), dialed_here) {
-            (true, true) => Some(link),
-            (false, false) => None,
+        let loser = match (other.dialed.is_some(), dialed_here) {
+            (true, true) => link,
+            (false, false) => return None,
             (_, new_is_mine) => {
                 let keep_mine = self.me < node;
-                Some(if new_is_mine == keep_mine { older } else { link })
+                if new_is_mine == keep_mine { older } else { link }
             }
+        };
+        Some((loser, ByeReason::Duplicate))
+    }
+
+    /// Another node runs with this one's key. Told once: who is meant has to stop one of the two.
+    pub(super) fn tell_copied(&mut self) {
+        if !std::mem::replace(&mut self.copied, true) {
+            self.trouble(trouble::identity_twice());
         }
     }
 

@@ -93,6 +93,8 @@ pub struct Mesh {
     awaited: BTreeMap<NodeId, Instant>,
     missing: BTreeMap<LogKey, Missing>,
     forked: BTreeSet<LogKey>,
+    /// It was said that another node runs with this one's key.
+    copied: bool,
     acks_due: BTreeSet<LogKey>,
     ack_at: Option<Instant>,
     digest_at: Option<Instant>,
@@ -132,6 +134,7 @@ impl Mesh {
             awaited: BTreeMap::new(),
             missing: BTreeMap::new(),
             forked: BTreeSet::new(),
+            copied: false,
             acks_due: BTreeSet::new(),
             ack_at: None,
             digest_at: None,
@@ -276,7 +279,8 @@ impl Mesh {
     fn close(&mut self, link: LinkId, reason: ByeReason, detail: &str) {
         if let Some(neighbour) = self.links.get_mut(&link) {
             neighbour.closing = true;
-            neighbour.draining = reason == ByeReason::Duplicate && neighbour.node != self.me;
+            let other_stays = matches!(reason, ByeReason::Duplicate | ByeReason::Replaced);
+            neighbour.draining = other_stays && neighbour.node != self.me;
         }
         self.feed.forget_link(link);
         self.actions.push_back(Action::Close { link, reason, detail: detail.to_owned() });

@@ -43,6 +43,9 @@ impl Mesh {
                 if let Some(neighbour) = self.links.get_mut(&link) {
                     (neighbour.bye, neighbour.surplus) = (true, reason == ByeReason::Duplicate);
                 }
+                if reason == ByeReason::Replaced {
+                    self.tell_copied();
+                }
             }
             // Files, or of a star, or for the session below.
             frame => self.handle_transfer(link, frame, now.instant),

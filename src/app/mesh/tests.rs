@@ -362,6 +362,29 @@ fn is_a_node_that_dials_itself_told_so_once() {
 }
 
 #[test]
+fn is_a_copied_identity_told_to_who_runs_the_older_one() {
+    let later = |number| Hello { epoch: Epoch(2), ..hello(number) };
+    // A third node sees the copy come, and the first come again.
+    let mut seat = Seat::of(0, |_| {});
+    seat.links(1, hello(1), LOOPBACK, None);
+    seat.links(2, later(1), LOOPBACK, None);
+    assert_eq!(seat.done().closed, [(1, ByeReason::Replaced)]);
+    seat.loses(1);
+    seat.links(3, hello(1), LOOPBACK, None);
+    assert_eq!(seat.done().closed, [(3, ByeReason::Replaced)]);
+    // The first one hears of it, once, or meets the copy itself.
+    let mut seat = Seat::with(2);
+    for link in [1, 2] {
+        seat.hears(link, Frame::Bye { reason: ByeReason::Replaced, detail: String::new() });
+    }
+    assert_eq!(seat.done().troubles(), ["identity_twice"]);
+    let mut seat = Seat::of(0, |_| {});
+    seat.links(1, later(0), LOOPBACK, None);
+    let done = seat.done();
+    assert_eq!((done.troubles(), done.closed), (vec!["identity_twice"], vec![(1, ByeReason::Duplicate)]));
+}
+
+#[test]
 fn is_an_address_that_failed_tried_for_ever() {
     let mut seat = Seat::of(0, |config| config.peers = vec![addr(1)]);
     for n in 0..200 {
