@@ -19,7 +19,7 @@ use tracing::{debug, trace};
 use crate::{
     app::{LinkEnd, LinkId},
     transport::{CloseCode, CloseReason, Lane, Link, LinkError, LinkRx, LinkTx},
-    wire::{Addr, ByeReason, DecodeError, ErrorCode, Frame, Hello, PublicKey, decode, encode},
+    wire::{Addr, ByeReason, DecodeError, ErrorCode, Frame, Hello, PublicKey, decode_message, encode},
 };
 
 use super::{
@@ -88,7 +88,7 @@ pub(super) async fn greet(fresh: &mut Fresh) -> Result<Hello, NoHello> {
         first.map_err(|_| NoHello::Failed(format!("no hello within {} s", HELLO_TIMEOUT.as_secs())))?;
     let message =
         first.map_err(failed)?.ok_or_else(|| NoHello::Failed("it closed before its hello".into()))?;
-    match decode(&message) {
+    match decode_message(&message) {
         Ok(Frame::Hello(hello)) if is_proven(&fresh.link, &hello) => Ok(hello),
         Ok(Frame::Hello(_)) => Err(NoHello::Failed("its hello names another key than it proved".into())),
         Err(DecodeError::Version(_)) => {
@@ -251,7 +251,7 @@ async fn read(
             Err(error) => return ended(&error),
         };
         pulse.heard();
-        match decode(&message) {
+        match decode_message(&message) {
             Ok(Frame::Ping { token }) => push(handle, &Frame::Pong { token }),
             Ok(Frame::Pong { token }) => pulse.pong(handle, token),
             Ok(frame) => {

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use postcard::ser_flavors::Size;
 
-use super::{Frame, VERSION};
+use super::{Frame, TransferId, VERSION};
 
 /// Bytes of the longest frame.
 pub const MAX_FRAME_BYTES: usize = 64 << 10;
@@ -43,6 +43,26 @@ pub fn encode(frame: &Frame) -> Result<Bytes, TooLong> {
     }
     let bytes = postcard::to_extend(frame, Vec::with_capacity(len)).map_err(too_long)?;
     Ok(bytes.into())
+}
+
+/// The frame that a message is. A part of a file keeps the message and is not copied out of it.
+///
+/// # Errors
+/// [`DecodeError`]; nothing is allocated beyond the length of the message.
+pub fn decode_message(message: &Bytes) -> Result<Frame, DecodeError> {
+    match postcard::take_from_bytes::<u32>(message) {
+        Ok((Frame::CHUNK, rest)) if message.len() <= MAX_FRAME_BYTES => decode_chunk(message, rest),
+        _ => decode(message),
+    }
+}
+
+fn decode_chunk(message: &Bytes, rest: &[u8]) -> Result<Frame, DecodeError> {
+    match postcard::take_from_bytes::<(TransferId, u64, &[u8])>(rest) {
+        Ok(((transfer, offset, bytes), [])) => {
+            Ok(Frame::Chunk { transfer, offset, bytes: message.slice_ref(bytes) })
+        }
+        Ok(_) | Err(_) => Err(DecodeError::Malformed),
+    }
 }
 
 /// The frame that the bytes are.
@@ -112,7 +132,7 @@ mod tests {
     #[test]
     fn is_the_last_frame_counted() {
         let node = crate::wire::NodeId([0; 32]);
-        let transfer = crate::wire::TransferId { sender: node, epoch: Epoch(1), number: 1 };
+        let transfer = TransferId { sender: node, epoch: Epoch(1), number: 1 };
         let last = encode(&Frame::Away { transfer, node }).unwrap();
         let (variant, _) = postcard::take_from_bytes::<u32>(&last).unwrap();
         assert_eq!(variant + 1, Frame::COUNT);
@@ -129,7 +149,36 @@ mod tests {
         assert_eq!(decode(&vec![0; MAX_FRAME_BYTES + 1]), Err(DecodeError::TooLong(MAX_FRAME_BYTES + 1)));
     }
 
+    fn chunk(len: usize) -> Frame {
+        let sender = crate::wire::NodeId([3; 32]);
+        let transfer = TransferId { sender, epoch: Epoch(1), number: 300 };
+        Frame::Chunk { transfer, offset: 1 << 40, bytes: Bytes::from(vec![9; len]) }
+    }
+
+    #[test]
+    fn is_a_part_of_a_file_read_the_same_with_and_without_its_message_and_only_whole() {
+        for len in [0, 1, 1_000, crate::wire::MAX_CHUNK_BYTES] {
+            let message = encode(&chunk(len)).unwrap();
+            assert_eq!(decode_message(&message), Ok(chunk(len)));
+            assert_eq!(decode(&message), Ok(chunk(len)));
+        }
+        let message = encode(&chunk(100)).unwrap();
+        for cut in 0..message.len() {
+            assert_eq!(decode_message(&message.slice(..cut)), Err(DecodeError::Malformed), "cut at {cut}");
+        }
+        let longer = Bytes::from([&message[..], &[0]].concat());
+        assert_eq!(decode_message(&longer), Err(DecodeError::Malformed));
+    }
+
     proptest! {
+        #[test]
+        fn is_every_message_read_alike_with_and_without_a_copy(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+            let chunky = [&[Frame::CHUNK as u8][..], &bytes].concat();
+            for bytes in [Bytes::from(bytes), Bytes::from(chunky)] {
+                prop_assert_eq!(decode_message(&bytes), decode(&bytes));
+            }
+        }
+
         #[test]
         fn do_random_bytes_ever_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
             let _ = decode(&bytes);

@@ -430,4 +430,7 @@ impl Frame {
 
     /// The variant of [`Frame::Hello`].
     pub const HELLO: u32 = 0;
+
+    /// The variant of [`Frame::Chunk`].
+    pub const CHUNK: u32 = 33;
 }

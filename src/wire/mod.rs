@@ -12,7 +12,7 @@ mod transfer;
 mod vector;
 
 pub use addr::{Addr, Scheme};
-pub use codec::{DecodeError, MAX_FRAME_BYTES, TooLong, decode, encode};
+pub use codec::{DecodeError, MAX_FRAME_BYTES, TooLong, decode, decode_message, encode};
 pub use codes::{ByeReason, ErrorCode};
 pub use frame::{
     AckLevel, CAN_STORE, CAN_TRANSFER, Frame, HaveLog, Hello, Member, Notice, PastLine, Role, VERSION,

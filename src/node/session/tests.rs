@@ -36,7 +36,7 @@ async fn says(link: &Link, frame: &Frame) {
 }
 
 async fn hears(link: &mut Link) -> Option<Frame> {
-    link.rx.recv().await.ok().flatten().map(|message| decode(&message).unwrap())
+    link.rx.recv().await.ok().flatten().map(|message| decode_message(&message).unwrap())
 }
 
 #[tokio::test(start_paused = true)]
