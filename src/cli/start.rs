@@ -26,7 +26,12 @@ const TYPED_LINES: &str = "typed";
 /// Runs the node until its end.
 pub(super) fn run(settings: &Settings, quiet: bool) -> Ending {
     let failed = |outcome| Ending::new(outcome, Shown::default());
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    if matches!(settings.role, Role::Client(_)) {
+        // Its one link is never too much for a core, and to wake another for each step costs more than the step.
+        runtime.worker_threads(1);
+    }
+    let runtime = match runtime.enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(cannot_start(&error).into()),
     };

@@ -6,8 +6,9 @@ use bytes::Bytes;
 
 use super::spans::Spans;
 
-/// Bytes of storage taken at once. Only chunks that a byte arrived for exist.
-pub(super) const CHUNK: u32 = 16 * 1024;
+/// Bytes of storage taken at once: a part of a file fits one and is handed on without a copy. Only chunks that a byte
+/// arrived for exist.
+pub(super) const CHUNK: u32 = 64 * 1024;
 
 /// The bytes of a message so far. Which offsets make sense is checked by the caller: all ranges here are
 /// within the length.
@@ -15,7 +16,8 @@ pub(super) const CHUNK: u32 = 16 * 1024;
 pub(super) struct Assembly {
     total: u32,
     received: Spans,
-    /// By number of the chunk; the last one of a message is only as long as needed.
+    /// By number of the chunk; each with room for all of it, the last one of a message for as much as is needed, and as
+    /// long as the last byte in it says.
     chunks: BTreeMap<u32, Vec<u8>>,
 }
 
@@ -57,7 +59,7 @@ impl Assembly {
         let range = offset..offset.saturating_add(len);
         for index in chunks_of(&range) {
             let chunk_len = self.chunk_len(index);
-            let chunk = self.chunks.entry(index).or_insert_with(|| vec![0; chunk_len]);
+            let chunk = self.chunks.entry(index).or_insert_with(|| Vec::with_capacity(chunk_len));
             let base = index.saturating_mul(CHUNK);
             let within = range.start.max(base)..range.end.min(base.saturating_add(CHUNK));
             for gap in self.received.missing(within) {
@@ -98,12 +100,19 @@ const fn chunks_of(range: &Range<u32>) -> Range<u32> {
 }
 
 /// Copies `gap` of the message from `data`, which starts at `offset`, to `chunk`, which starts at `base`.
-fn copy_within(chunk: &mut [u8], base: u32, gap: &Range<u32>, data: &[u8], offset: u32) {
+fn copy_within(chunk: &mut Vec<u8>, base: u32, gap: &Range<u32>, data: &[u8], offset: u32) {
     let relative =
         |start: u32| gap.start.saturating_sub(start) as usize..gap.end.saturating_sub(start) as usize;
-    if let (Some(to), Some(from)) = (chunk.get_mut(relative(base)), data.get(relative(offset))) {
-        to.copy_from_slice(from);
+    let (to, Some(from)) = (relative(base), data.get(relative(offset))) else { return };
+    // What comes in order, as nearly everything does, is written once.
+    if chunk.len() < to.start {
+        chunk.resize(to.start, 0);
     }
+    let (over, beyond) = from.split_at(from.len().min(chunk.len() - to.start));
+    if let Some(over_there) = chunk.get_mut(to.start..to.start + over.len()) {
+        over_there.copy_from_slice(over);
+    }
+    chunk.extend_from_slice(beyond);
 }
 
 #[cfg(test)]

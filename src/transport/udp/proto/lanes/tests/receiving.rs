@@ -75,7 +75,7 @@ fn reassembly_bombs_stay_within_the_credit() {
         }
     }
     assert!(placed[&(Placed::Full as u8)] > 0);
-    let most = MAX_MESSAGE_BYTES + start_window(Class::Bulk) as usize + (16 << 10) + 64;
+    let most = MAX_MESSAGE_BYTES + start_window(Class::Bulk) as usize + (64 << 10) + 64;
     assert!(incoming.buffered() <= most, "{}", incoming.buffered());
 }
 
