@@ -33,6 +33,25 @@ fn does_a_half_typed_line_stay_whole_while_lines_come_in() {
 }
 
 #[test]
+fn does_the_prompt_say_that_nobody_hears_and_that_somebody_does_again() {
+    let mut star = Star::new();
+    let mut bob = star.join("bob");
+    let alice = alice_at(&star, &[], &[]);
+    bob.says("[lobby] * alice joined");
+    star.server.murder();
+    let starts_with = |mark: &str| {
+        alice.says_last(|line| line.starts_with(mark));
+    };
+    starts_with("..");
+    alice.type_text("into the dark");
+    alice.press("Enter");
+    starts_with("..");
+    star.serve_again("server");
+    starts_with(">");
+    bob.comes_to_say("[lobby] alice: into the dark");
+}
+
+#[test]
 fn does_ctrl_d_leave_in_order() {
     let star = Star::new();
     let mut bob = star.join("bob");

@@ -6,15 +6,16 @@ use std::{
     sync::{Arc, PoisonError},
 };
 
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::Instant};
 
 use crate::app::Event;
 
 use super::{
-    Face, Input, Out, Streams,
+    Face, Input, Out, Printed, Streams,
     bars::Bars,
+    mark::{Marks, SharedMark},
     progress::Pace,
-    prompt::{Opened, Prompt, SharedVocabulary},
+    prompt::{Opened, Prompt, REDRAW, SharedVocabulary},
     read_lines,
 };
 
@@ -27,6 +28,7 @@ pub struct Console {
     pub(super) pace: Pace,
     vocabulary: SharedVocabulary,
     prompt: Option<Prompt>,
+    marks: Marks,
 }
 
 /// How to open the standard streams.
@@ -54,10 +56,10 @@ impl Console {
     /// # Errors
     /// When the system gives no threads.
     pub fn standard(face: Face, options: ConsoleOptions) -> io::Result<Self> {
-        let vocabulary = SharedVocabulary::default();
+        let (vocabulary, mark) = (SharedVocabulary::default(), SharedMark::default());
         if options.prompt && matches!(face, Face::Line(_)) && is_terminal() {
-            match Prompt::open(Arc::clone(&vocabulary), options.typed_lines) {
-                Ok(opened) => return Self::prompted(opened, vocabulary, options.quiet),
+            match Prompt::open(Arc::clone(&vocabulary), mark.clone(), options.typed_lines) {
+                Ok(opened) => return Self::prompted(opened, vocabulary, Marks::new(mark), options.quiet),
                 Err(error) => tracing::debug!(%error, "this terminal gets no prompt"),
             }
         }
@@ -81,10 +83,10 @@ impl Console {
         let vocabulary = SharedVocabulary::default();
         let pace = if bars.is_some() { Pace::Bars } else { Pace::Tenths };
         let out = Out::start_with(streams, bars)?;
-        Ok(Self { inputs: read_lines(source)?, out, pace, vocabulary, prompt: None })
+        Ok(Self { inputs: read_lines(source)?, out, pace, vocabulary, prompt: None, marks: Marks::default() })
     }
 
-    fn prompted(opened: Opened, vocabulary: SharedVocabulary, quiet: bool) -> io::Result<Self> {
+    fn prompted(opened: Opened, vocabulary: SharedVocabulary, marks: Marks, quiet: bool) -> io::Result<Self> {
         let Opened { prompt, inputs, data, talk } = opened;
         // Talk that goes to a file instead of this terminal cannot tear the prompt.
         let (talk, pace) = match io::stderr().is_terminal() {
@@ -92,13 +94,24 @@ impl Console {
             false => (Box::new(io::stderr()) as Box<dyn Write + Send>, Pace::Tenths),
         };
         let out = Out::start(Streams { data, talk, quiet })?;
-        Ok(Self { inputs, out, pace, vocabulary, prompt: Some(prompt) })
+        Ok(Self { inputs, out, pace, vocabulary, prompt: Some(prompt), marks })
     }
 
-    pub(super) fn learn(&self, event: &Event) {
+    pub(super) fn learn(&mut self, event: &Event, now: Instant) {
         if self.prompt.is_some() {
             self.vocabulary.lock().unwrap_or_else(PoisonError::into_inner).learn(event);
+            self.marks.hear(event, now);
         }
+    }
+
+    /// When the prompt has another mark if nothing happens.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.marks.due()
+    }
+
+    /// What draws the prompt again, if its mark has changed.
+    pub(super) fn settle(&mut self, now: Instant) -> Option<Printed> {
+        self.marks.settle(now).then(|| Printed::Prompt(REDRAW.to_owned()))
     }
 
     /// Writes what waits and gives the terminal back.

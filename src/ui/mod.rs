@@ -8,6 +8,7 @@ mod escape;
 mod input;
 mod json;
 mod line;
+mod mark;
 #[cfg(test)]
 mod memory;
 mod out;

@@ -26,10 +26,10 @@ use tokio::{
 use super::{
     Vocabulary,
     input::{INPUT_QUEUE, Input, MAX_LINE_BYTES},
+    mark::SharedMark,
     paths,
 };
 
-const PROMPT: &str = "> ";
 const MAX_HISTORY: usize = 1000;
 
 /// How long the end waits for the editor to give the terminal back. It takes no time, unless the
@@ -37,7 +37,7 @@ const MAX_HISTORY: usize = 1000;
 const CLOSE_WITHIN: Duration = Duration::from_millis(500);
 
 /// Moves the cursor nowhere, but makes the editor draw.
-const REDRAW: &str = "\x1b[A\n";
+pub(super) const REDRAW: &str = "\x1b[A\n";
 const END_SYNCHRONIZED_UPDATE: &[u8] = b"\x1b[?2026l";
 
 /// What the prompt and the rest of the face share.
@@ -66,7 +66,11 @@ impl Prompt {
     ///
     /// # Errors
     /// When stdin and stdout are not a terminal that can edit lines.
-    pub(super) fn open(vocabulary: SharedVocabulary, history: Option<PathBuf>) -> rustyline::Result<Opened> {
+    pub(super) fn open(
+        vocabulary: SharedVocabulary,
+        mark: SharedMark,
+        history: Option<PathBuf>,
+    ) -> rustyline::Result<Opened> {
         let config = Config::builder()
             .completion_type(CompletionType::List)
             .max_history_size(MAX_HISTORY)?
@@ -84,7 +88,7 @@ impl Prompt {
         let (sender, inputs) = mpsc::channel(INPUT_QUEUE);
         let (end, ended) = oneshot::channel();
         let closing = Arc::new(AtomicBool::new(false));
-        let reading = Reading { editor, inputs: sender, closing: Arc::clone(&closing), history };
+        let reading = Reading { editor, inputs: sender, mark, closing: Arc::clone(&closing), history };
         thread::Builder::new().name("prompt".into()).spawn(move || {
             reading.run();
             let _ = end.send(());
@@ -107,6 +111,7 @@ impl Prompt {
 struct Reading {
     editor: LineEditor,
     inputs: mpsc::Sender<Input>,
+    mark: SharedMark,
     closing: Arc<AtomicBool>,
     history: Option<PathBuf>,
 }
@@ -124,10 +129,11 @@ impl Reading {
     }
 
     fn read(&mut self) {
-        let mut text = PROMPT;
+        let mut asks = true;
         let mut interrupts = 0;
         loop {
-            let prompt = Closable { text, closing: Arc::clone(&self.closing) };
+            let mark = asks.then(|| self.mark.clone());
+            let prompt = Closable { mark, closing: Arc::clone(&self.closing) };
             let line = self.editor.readline(&prompt);
             interrupts = if matches!(line, Err(ReadlineError::Interrupted)) { interrupts + 1 } else { 0 };
             let input = match line {
@@ -142,7 +148,7 @@ impl Reading {
             };
             if input == Input::End {
                 // Lines still come in while the last of ours are delivered, and Ctrl-C must leave.
-                text = "";
+                asks = false;
             }
             if self.inputs.blocking_send(input).is_err() {
                 break;
@@ -165,7 +171,8 @@ impl Reading {
 struct Closing;
 
 struct Closable {
-    text: &'static str,
+    /// `None`: nothing is asked for any more.
+    mark: Option<SharedMark>,
     closing: Arc<AtomicBool>,
 }
 
@@ -174,7 +181,7 @@ impl rustyline::Prompt for Closable {
         if self.closing.load(Ordering::SeqCst) {
             panic::resume_unwind(Box::new(Closing));
         }
-        self.text
+        self.mark.as_ref().map_or("", |mark| mark.get().text())
     }
 
     fn styled(&self) -> &str {

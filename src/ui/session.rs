@@ -46,13 +46,13 @@ pub async fn run(
         if asking.is_none() {
             asking = session.commands.pop_front().map(|command| ask(&handle, command));
         }
-        let due = session.progress.due();
+        let due = session.progress.due().into_iter().chain(session.console.due()).min();
         tokio::select! { biased;
             event = events.next() => match event {
                 Some(event) => session.show(&event).await,
                 None => break,
             },
-            () = until(due) => session.tell_progress().await,
+            () = until(due) => session.pass_time().await,
             () = session.console.out.closed(), if session.read => session.stop_reading(),
             asked = answer(&mut asking) => {
                 asking = None;
@@ -121,7 +121,7 @@ impl Session {
     }
 
     async fn show(&mut self, event: &Event) {
-        self.console.learn(event);
+        self.console.learn(event, Instant::now());
         if let Event::Error(trouble) = event {
             self.shown.trouble = Some(trouble.clone());
         }
@@ -132,10 +132,21 @@ impl Session {
         for printed in of_progress.unwrap_or_else(|| self.face.render(event).into_iter().collect()) {
             self.print(printed).await;
         }
+        self.redraw().await;
     }
 
-    async fn tell_progress(&mut self) {
-        for printed in self.progress.tick(Instant::now()) {
+    async fn pass_time(&mut self) {
+        let now = Instant::now();
+        if self.progress.due().is_some_and(|due| due <= now) {
+            for printed in self.progress.tick(now) {
+                self.print(printed).await;
+            }
+        }
+        self.redraw().await;
+    }
+
+    async fn redraw(&mut self) {
+        if let Some(printed) = self.console.settle(Instant::now()) {
             self.print(printed).await;
         }
     }

@@ -78,6 +78,15 @@ impl Terminal {
         assert!(shown.is_ok(), "instead of {last_lines:?} the screen shows:\n{seen}");
     }
 
+    /// Waits until the last line that is not empty is such a one.
+    #[track_caller]
+    pub(crate) fn says_last(&self, is_it: impl Fn(&str) -> bool) {
+        eventually("the last line", || {
+            let screen = self.screen();
+            screen.lines().rfind(|line| !line.trim().is_empty()).filter(|line| is_it(line)).map(drop)
+        });
+    }
+
     /// Waits for the end of the program and returns its status.
     pub(crate) fn status(&self) -> i32 {
         eventually("the program ends", || {
