@@ -20,6 +20,8 @@ mod failing;
 mod full;
 #[path = "faults/hall.rs"]
 mod hall;
+#[path = "faults/own.rs"]
+mod own;
 mod support;
 #[path = "faults/trace.rs"]
 mod trace;

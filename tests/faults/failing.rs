@@ -15,7 +15,7 @@ const LIVES: u64 = 10;
 const FILES: [&str; 2] = ["server/history.db", "server/history.db-wal"];
 
 /// The status of a node whose store failed.
-const STORE_FAILED: i32 = 70;
+pub(crate) const STORE_FAILED: i32 = 70;
 
 #[test]
 fn is_a_failed_sync_the_end_of_a_server_and_nothing_lost_or_doubled() {

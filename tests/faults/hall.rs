@@ -105,6 +105,34 @@ impl Hall {
         reckoning.counted()
     }
 
+    /// The first speaker is killed and comes back on a disk with this fault, and speaks until it ends.
+    pub(crate) fn speaks_under(&mut self, fault: &Fault) -> i32 {
+        let log = self.log();
+        drop(fs::remove_file(&log));
+        let file = format!("ann/history-{}.db", self.star.addr.replace(':', "_"));
+        let files = ["", "-wal"].map(|end| self.star.folder.at(&format!("{file}{end}")));
+        let ann = &mut self.speakers[0];
+        ann.is_killed();
+        ann.comes(fault.on(client(&self.star, "ann"), &log, &files));
+        loop {
+            let status = eventually("what was said is stored, or the client ends", || {
+                let status = ann.has_ended();
+                (status.is_some() || ann.has_joined() && ann.has_nothing_unstored()).then_some(status)
+            });
+            match status {
+                Some(status) => return status,
+                None => ann.says_something(),
+            }
+        }
+    }
+
+    /// The first speaker comes back on a disk without a fault.
+    pub(crate) fn comes_back(&mut self) {
+        self.speakers[0].is_killed();
+        self.speakers[0].comes(client(&self.star, "ann"));
+        self.talks(1);
+    }
+
     fn log(&self) -> String {
         self.star.folder.at("calls")
     }

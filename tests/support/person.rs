@@ -88,6 +88,13 @@ impl Person {
         self.node = None;
     }
 
+    /// The status of a node that ended by itself.
+    pub(crate) fn has_ended(&mut self) -> Option<i32> {
+        self.listen();
+        let node = self.node.as_mut()?;
+        (!node.is_running()).then(|| node.status())
+    }
+
     pub(crate) const fn is_there(&self) -> bool {
         self.node.is_some()
     }
