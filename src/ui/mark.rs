@@ -1,7 +1,7 @@
 //! The mark before what is typed: whether what was said has got to where it is safe.
 
 use std::{
-    collections::{BTreeSet, VecDeque},
+    collections::VecDeque,
     sync::{
         Arc,
         atomic::{AtomicU8, Ordering},
@@ -64,10 +64,8 @@ impl SharedMark {
 #[derive(Debug, Default)]
 pub(super) struct Marks {
     shown: SharedMark,
-    /// Others with a link that is up.
-    linked: BTreeSet<String>,
-    /// There was one: before the first there is nothing to miss.
-    was_linked: bool,
+    /// How many others have a link that is up; before the first there is nothing to miss.
+    linked: Option<usize>,
     /// Somebody puts what is said on a disk.
     stores: bool,
     /// With whom they are and not on the disk, the oldest first, and since when.
@@ -81,12 +79,13 @@ impl Marks {
 
     pub(super) fn hear(&mut self, event: &Event, now: Instant) {
         match event {
-            Event::Link { peer, state: LinkState::Up, .. } => {
-                self.was_linked = true;
-                self.linked.insert(peer.clone());
+            // Counted, because a link may go down under another address than it came up: two of one neighbour
+            // are one link to people.
+            Event::Link { state: LinkState::Up, .. } => {
+                self.linked = Some(self.linked.unwrap_or_default().saturating_add(1));
             }
-            Event::Link { peer, state: LinkState::Down { .. }, .. } => {
-                self.linked.remove(peer);
+            Event::Link { state: LinkState::Down { .. }, .. } => {
+                self.linked = self.linked.map(|linked| linked.saturating_sub(1));
             }
             Event::Sent { place, epoch, seq, state: SentState::Accepted }
                 if self.unstored.len() < MAX_WATCHED =>
@@ -117,7 +116,7 @@ impl Marks {
 
     fn mark(&self, now: Instant) -> Mark {
         let waits = self.unstored.front().is_some_and(|(.., since)| *since + PATIENCE <= now);
-        if self.was_linked && self.linked.is_empty() {
+        if self.linked == Some(0) {
             Mark::Cut
         } else if self.stores && waits {
             Mark::Unstored
@@ -157,6 +156,15 @@ mod tests {
         marks.hear(&link(LinkState::Up), now);
         assert!(marks.settle(now));
         assert_eq!(marks.shown.get(), Mark::Ready);
+    }
+
+    #[test]
+    fn is_it_said_though_a_link_goes_down_under_another_address_than_it_came_up() {
+        let (mut marks, now) = marks();
+        let (peer, state) = ("another".to_owned(), LinkState::Down { reason: String::new() });
+        marks.hear(&Event::Link { peer, transport: "tcp", state }, now);
+        assert!(marks.settle(now));
+        assert_eq!(marks.shown.get(), Mark::Cut);
     }
 
     #[test]
