@@ -95,8 +95,7 @@ impl Connection {
         }
         let start = out.len();
         let gate = self.gate();
-        let urgent = probing || [Class::Control, Class::Thin].into_iter().any(|class| self.can_send(class));
-        if let Some(probe) = (!urgent).then(|| self.transmit_mtu_probe(out)).flatten() {
+        if !probing && let Some(probe) = self.transmit_mtu_probe(out) {
             return Some(probe);
         }
         self.write_handshake_packet(Space::Initial, out, start + size, gate);
@@ -291,9 +290,12 @@ impl Connection {
         has_bulk
     }
 
-    /// A packet of nothing but a question and padding, larger than the path is known to take.
+    /// A packet of nothing but a question and padding, larger than the path is known to take. Lines go first.
     fn transmit_mtu_probe(&mut self, out: &mut Vec<u8>) -> Option<Transmit> {
         if !self.may_probe_mtu() || self.candidate.is_some() || !self.path.is_validated() {
+            return None;
+        }
+        if [Class::Control, Class::Thin].into_iter().any(|class| self.can_send(class)) {
             return None;
         }
         let size = self.mtu.probe_size(self.clock)?;
