@@ -59,6 +59,8 @@ pub struct Log {
     /// Where the log was before it skipped what others said is gone, until a record proves them right.
     doubt: Option<Seq>,
     held: BTreeMap<Seq, Record>,
+    /// After the last of those that there was no place to hold back.
+    overflowed: Seq,
 }
 
 impl Log {
@@ -100,7 +102,8 @@ impl Log {
 
     /// Lets go of what is held back; it can be asked for again.
     pub fn drop_held(&mut self) {
-        self.held.clear();
+        let last = std::mem::take(&mut self.held).into_keys().next_back();
+        self.overflowed = last.map_or(self.overflowed, |last| self.overflowed.max(last.next()));
     }
 
     /// Records kept.
@@ -113,9 +116,10 @@ impl Log {
         self.kept_bytes
     }
 
-    /// Whether a record before those held back is missing.
+    /// What is missing before those held back or, where none is, of what there was no place for.
     pub fn hole(&self) -> Option<(Seq, Seq)> {
-        self.held.keys().next().map(|&first| (self.next, first))
+        let first = self.held.keys().next().copied().unwrap_or(self.overflowed);
+        (first > self.next).then_some((self.next, first))
     }
 
     /// A log of which a store has the records from `first` to, without, `next`; those from `resumed` on follow.
@@ -273,6 +277,7 @@ impl Log {
             return if *held == record { Inserted::Duplicate } else { Inserted::Fork };
         }
         if self.held.len() >= MAX_HELD {
+            self.overflowed = self.overflowed.max(record.seq.next());
             return Inserted::Overflow;
         }
         self.held.insert(record.seq, record);

@@ -92,15 +92,14 @@ impl Mesh {
                     self.wanted.remove(&log);
                 }
                 self.show_run(run);
-                self.ack(log, now.instant);
+                self.ack(log.clone(), now.instant);
             }
-            Ok(Inserted::Held | Inserted::Overflow) => {
-                if let Some((from, upto)) = hole {
-                    self.want(link, log, from, upto, now.instant);
-                }
-            }
-            Ok(Inserted::Fork) => self.tell_fork(log),
-            Ok(Inserted::Duplicate) | Err(_) => {}
+            Ok(Inserted::Held | Inserted::Overflow) => {}
+            Ok(Inserted::Fork) => return self.tell_fork(log),
+            Ok(Inserted::Duplicate) | Err(_) => return,
+        }
+        if let Some((from, upto)) = hole {
+            self.want(link, log, from, upto, now.instant);
         }
     }
 

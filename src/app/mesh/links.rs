@@ -143,14 +143,19 @@ impl Mesh {
             self.tell_link(link, LinkState::Up);
             self.tell_of(link, node, &listen);
         }
+        self.subscribe_all(link, node, now);
+        if !self.terms.is_empty() {
+            self.say_terms(Some(link));
+        }
+    }
+
+    /// Tells a neighbour of every room that concerns it, and how far this node has each.
+    fn subscribe_all(&mut self, link: LinkId, node: NodeId, now: Instant) {
         let pair = RoomId::between(self.me, node);
         let mine =
             self.rooms.iter().filter(|(id, room)| room.inside && (id.public().is_some() || **id == pair));
         for id in mine.map(|(id, _)| id.clone()).collect::<Vec<_>>() {
             self.subscribe(link, &id, now);
-        }
-        if !self.terms.is_empty() {
-            self.say_terms(Some(link));
         }
     }
 
@@ -224,7 +229,10 @@ impl Mesh {
         for room in self.rooms.values_mut().filter(|room| room.recall.pending == Some(link)) {
             room.recall.pending = None;
         }
-        if self.link_of(node).is_none() && node != self.me {
+        if let Some(kept) = self.link_of(node) {
+            // What was under way on the other, lines or acknowledgements, may be lost with it.
+            self.subscribe_all(kept, node, now.instant);
+        } else if node != self.me {
             self.transfers.down(node, now.instant);
             let left = gone.bye || end.clean;
             if gone.surplus {

@@ -197,6 +197,13 @@ impl Mesh {
         open.filter(|(_, neighbour)| neighbour.node == node).map(|(&link, _)| link).next()
     }
 
+    /// The link itself or, where it is closing, the one that is kept to the same node: nothing can be sent
+    /// on the other any more.
+    fn kept_instead_of(&self, link: LinkId) -> LinkId {
+        let closing = self.links.get(&link).filter(|neighbour| neighbour.closing);
+        closing.and_then(|neighbour| self.link_of(neighbour.node)).unwrap_or(link)
+    }
+
     /// The links on which a room is heard, one to each node.
     fn audience(&self, id: &RoomId) -> Vec<LinkId> {
         let mut nodes = BTreeMap::new();
@@ -375,7 +382,7 @@ impl Topology for Mesh {
         }
         self.unix_ms = now.unix_ms;
         self.keep_again(now.instant);
-        self.wanted.retain(|_, wanted| wanted.until > now.instant);
+        self.forget_unanswered(now.instant);
         self.miss_awaited(now.instant);
         self.give_up_missing(now.instant);
         if self.digest_at.is_some_and(|at| at <= now.instant) {

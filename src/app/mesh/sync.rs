@@ -84,6 +84,7 @@ impl Mesh {
             neighbour.rooms.insert(id.clone(), cut);
             neighbour.acked.insert(id.clone(), acked.unwrap_or_default());
         }
+        self.report_delivered(id);
         if !self.inside(id) {
             return;
         }
@@ -121,7 +122,7 @@ impl Mesh {
         let mut they_lack = false;
         for have in logs {
             let own = (have.author, have.epoch) == (self.me, self.config.epoch);
-            they_lack |= !own && self.compare(link, id, have, now);
+            they_lack |= if own { have.next < self.own_next(id) } else { self.compare(link, id, have, now) };
         }
         let told = self.links.get(&link).and_then(|neighbour| neighbour.told.get(id));
         if they_lack && told.is_none_or(|&told| now.instant.saturating_duration_since(told) >= DIGEST_PERIOD)
@@ -165,6 +166,15 @@ impl Mesh {
         }
     }
 
+    /// Requests that came to nothing: whoever is asked next may have it.
+    pub(super) fn forget_unanswered(&mut self, now: Instant) {
+        let before = self.wanted.len();
+        self.wanted.retain(|_, wanted| wanted.until > now);
+        if self.wanted.len() < before {
+            self.hasten_digest(now);
+        }
+    }
+
     pub(super) fn give_up_missing(&mut self, now: Instant) {
         let due = self.missing.iter().filter(|(_, missing)| missing.until <= now);
         for log in due.map(|(log, _)| log.clone()).collect::<Vec<_>>() {
@@ -185,6 +195,7 @@ impl Mesh {
 
     /// Asks a neighbour for records, unless they are on their way.
     pub(super) fn want(&mut self, link: LinkId, log: LogKey, from: Seq, upto: Seq, now: Instant) {
+        let link = self.kept_instead_of(link);
         let under_way =
             self.wanted.get(&log).is_some_and(|wanted| wanted.upto >= upto && wanted.from <= from);
         if from >= upto || under_way || self.wanted.len() >= MAX_WANTED {
@@ -196,6 +207,7 @@ impl Mesh {
     }
 
     pub(super) fn handle_want(&mut self, link: LinkId, log: LogKey, from: Seq, upto: Seq) {
+        let link = self.kept_instead_of(link);
         let allowed = self.links.get(&link).is_some_and(|neighbour| self.hears(neighbour, &log.room));
         if allowed && self.inside(&log.room) {
             self.feed.owe_part(link, log, from, upto);
@@ -208,11 +220,12 @@ impl Mesh {
             self.rooms.get(id).is_some_and(|room| room.inside && room.room.vector().digest() != sum);
         if differs {
             self.send_have(link, id, now.instant);
+            self.hasten_digest(now.instant);
         }
     }
 
     pub(super) fn compare_digests(&mut self) {
-        let inside = self.rooms.iter().filter(|(_, room)| room.inside && !room.room.is_empty());
+        let inside = self.rooms.iter().filter(|(_, room)| room.inside);
         let sums: Vec<(RoomId, u64)> =
             inside.map(|(id, room)| (id.clone(), room.room.vector().digest())).collect();
         for (room, sum) in sums {

@@ -1,3 +1,4 @@
+mod lost;
 mod recall;
 
 use std::net::Ipv4Addr;
