@@ -9,7 +9,9 @@ use std::{
 use crate::{
     app::{
         Action, Change, DialError, Event, LinkEnd, LinkId, LinkState, Now,
-        limits::{MAX_LINKS_PER_ADDRESS, MAX_LISTEN, MAX_NEIGHBOURS, MAX_PEERS_PER_FRAME, MAX_TERMS},
+        limits::{
+            LEAVE_PATIENCE, MAX_LINKS_PER_ADDRESS, MAX_LISTEN, MAX_NEIGHBOURS, MAX_PEERS_PER_FRAME, MAX_TERMS,
+        },
         trouble::{self, refusal},
     },
     wire::{Addr, ByeReason, CAN_TRANSFER, ErrorCode, Frame, Hello, Nick, NodeId, Role, RoomId},
@@ -56,6 +58,7 @@ impl Mesh {
                 return;
             }
         }
+        self.unparted.remove(&node);
         self.introduce(link, is_new, now.instant);
     }
 
@@ -235,6 +238,9 @@ impl Mesh {
         } else if node != self.me {
             self.transfers.down(node, now.instant);
             let left = gone.bye || end.clean;
+            if gone.told_up && !left {
+                self.stay_for(node, now.instant);
+            }
             if gone.surplus {
                 self.awaited.insert(node, now.instant + SETTLE);
             } else {
@@ -247,6 +253,15 @@ impl Mesh {
         for id in self.rooms.keys().cloned().collect::<Vec<_>>() {
             self.report_delivered(&id);
             self.recall(&id);
+        }
+    }
+
+    /// The link to a node broke while this one took leave: it may not have heard that its lines arrived, and
+    /// would wait for that in vain. So it is dialled again, and told.
+    fn stay_for(&mut self, node: NodeId, now: Instant) {
+        if self.quitting && self.finish_by.is_some() {
+            self.quitting = false;
+            self.unparted.insert(node, now + LEAVE_PATIENCE);
         }
     }
 

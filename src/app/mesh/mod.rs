@@ -92,6 +92,8 @@ pub struct Mesh {
     /// Nodes whose surplus link is gone, and until when the one they keep is waited for.
     awaited: BTreeMap<NodeId, Instant>,
     missing: BTreeMap<LogKey, Missing>,
+    /// Nodes whose link broke while this one took leave of them, and until when they are looked for.
+    unparted: BTreeMap<NodeId, Instant>,
     forked: BTreeSet<LogKey>,
     /// It was said that another node runs with this one's key.
     copied: bool,
@@ -133,6 +135,7 @@ impl Mesh {
             wanted: BTreeMap::new(),
             awaited: BTreeMap::new(),
             missing: BTreeMap::new(),
+            unparted: BTreeMap::new(),
             forked: BTreeSet::new(),
             copied: false,
             acks_due: BTreeSet::new(),
@@ -384,6 +387,7 @@ impl Topology for Mesh {
         self.keep_again(now.instant);
         self.forget_unanswered(now.instant);
         self.miss_awaited(now.instant);
+        self.unparted.retain(|_, until| *until > now.instant);
         self.give_up_missing(now.instant);
         if self.digest_at.is_some_and(|at| at <= now.instant) {
             self.compare_digests();
@@ -414,7 +418,18 @@ impl Topology for Mesh {
         let looked = |&at: &Instant| self.looked_at.is_none_or(|looked| looked < at);
         let settle = self.finish_by.and_then(|_| self.settled_at()).filter(looked);
         let awaited = self.awaited.values().min().copied();
-        let times = [awaited, self.ack_at, self.digest_at, self.finish_at(), redial, wanted, missing, settle];
+        let unparted = self.unparted.values().min().copied();
+        let times = [
+            awaited,
+            unparted,
+            self.ack_at,
+            self.digest_at,
+            self.finish_at(),
+            redial,
+            wanted,
+            missing,
+            settle,
+        ];
         let times = times.into_iter().chain([self.keep_again_at, self.transfers.deadline()]);
         times.flatten().min()
     }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::app::{
     SentState,
-    limits::{DIGEST_PERIOD, DIGEST_PERIOD_QUIET, MAX_HELD},
+    limits::{DIGEST_PERIOD, DIGEST_PERIOD_QUIET, LEAVE_PATIENCE, MAX_HELD},
 };
 
 /// A peer with two links to one other, who is in the lobby: of these the first was heard on, and is
@@ -145,4 +145,64 @@ fn is_a_request_without_an_answer_followed_by_a_comparison() {
     seat.waits(DIGEST_PERIOD);
     let digest = |(_, frame): &(u64, Frame)| matches!(frame, Frame::Digest { .. });
     assert!(seat.done().sent.iter().any(digest));
+}
+
+/// A peer that has said all it had to, and whose link broke while it took leave.
+fn cut_off_while_leaving(linger: Duration) -> Seat {
+    let mut seat = Seat::of(0, |config| {
+        config.peers = vec![addr(1)];
+        config.linger = linger;
+    });
+    seat.links(1, hello(1), ELSEWHERE, Some(addr(1)));
+    seat.hears(1, subscribe());
+    for record in speech(1, 2) {
+        seat.hears(1, Frame::Record(record));
+    }
+    seat.asks(Command::Finish);
+    assert_eq!(seat.done().closed, [(1, ByeReason::Quit)]);
+    seat.loses(1);
+    seat
+}
+
+fn has_ended(done: &Done) -> bool {
+    done.shown.iter().any(|event| matches!(event, Event::Closed { .. }))
+}
+
+#[test]
+fn is_somebody_told_that_their_lines_arrived_whose_link_broke_at_the_leave() {
+    let mut seat = cut_off_while_leaving(LEAVE_PATIENCE * 2);
+    assert!(!has_ended(&seat.done()));
+    seat.waits(Duration::from_secs(2));
+    assert_eq!(seat.done().dialed, [addr(1)]);
+    seat.links(2, hello(1), ELSEWHERE, Some(addr(1)));
+    seat.hears(2, subscribe());
+    let done = seat.done();
+    let told = |frame: &&Frame| match frame {
+        Frame::Subscribe { have, .. } => have.get(node(1), Epoch(1)),
+        _ => None,
+    };
+    assert_eq!(done.to(2).iter().find_map(told), Some(Seq(2)));
+    assert_eq!(done.closed, [(2, ByeReason::Quit)], "and left again");
+    seat.input(Input::LinkDown { link: LinkId(2), end: LinkEnd { clean: true, reason: "closed".into() } });
+    assert!(has_ended(&seat.done()));
+}
+
+#[test]
+fn is_somebody_whose_link_broke_at_the_leave_looked_for_as_long_as_the_limit_says() {
+    for (linger, patience) in [(LEAVE_PATIENCE * 2, LEAVE_PATIENCE), (LEAVE_PATIENCE / 2, LEAVE_PATIENCE / 2)]
+    {
+        let mut seat = cut_off_while_leaving(linger);
+        seat.waits(patience - Duration::from_nanos(1));
+        assert!(!has_ended(&seat.done()), "{linger:?}");
+        seat.waits(Duration::from_nanos(1));
+        assert!(has_ended(&seat.done()), "{linger:?}");
+    }
+}
+
+#[test]
+fn does_somebody_who_quits_wait_for_nobody() {
+    let mut seat = Seat::with(1);
+    seat.asks(Command::Quit(None));
+    seat.loses(1);
+    assert!(has_ended(&seat.done()));
 }
