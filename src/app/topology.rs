@@ -143,7 +143,8 @@ pub struct Restored {
 /// How a link ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinkEnd {
-    /// Whether it was closed in order, by whichever side.
+    /// Whether it was closed in order, by whichever side: what was sent before has been heard, or the other
+    /// side left without hearing it.
     pub clean: bool,
     /// In words.
     pub reason: String,

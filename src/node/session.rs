@@ -222,7 +222,7 @@ async fn close(handle: &LinkHandle, reason: ByeReason, detail: String) -> LinkEn
     };
     match handle.tx.close(CloseReason::local(code, detail)).await {
         Ok(()) => LinkEnd { clean: true, reason: "closed".into() },
-        Err(undelivered) => LinkEnd { clean: true, reason: undelivered.to_string() },
+        Err(undelivered) => LinkEnd { clean: undelivered.left, reason: undelivered.to_string() },
     }
 }
 

@@ -134,6 +134,8 @@ impl From<io::Error> for LinkError {
 pub struct Undelivered {
     /// Messages accepted by `send` that the other application is not known to have taken.
     pub messages: u64,
+    /// Whether the other application had closed the link too. If not, nobody knows what became of it.
+    pub left: bool,
     /// What ended the wait.
     pub why: String,
 }

@@ -1,4 +1,4 @@
-use std::{net::Ipv4Addr, pin::pin};
+use std::{net::Ipv4Addr, pin::pin, sync::Mutex};
 
 use tokio::sync::Semaphore;
 
@@ -114,6 +114,8 @@ struct Congested {
     at_once: bool,
     let_through: Semaphore,
     taken: mpsc::Sender<(Lane, Bytes)>,
+    /// What a close comes to.
+    closes: Mutex<Result<(), Undelivered>>,
 }
 
 #[async_trait::async_trait]
@@ -132,7 +134,7 @@ impl LinkTx for Congested {
 
     async fn close(&self, _: CloseReason) -> Result<(), Undelivered> {
         self.let_through.close();
-        Ok(())
+        self.closes.lock().unwrap().clone()
     }
 }
 
@@ -151,7 +153,8 @@ struct Writing {
 fn writing(at_once: bool) -> Writing {
     let (sender, taken) = mpsc::channel(2 * OUTBOX_FRAMES);
     let (posts, inbox) = mpsc::channel(64);
-    let congested = Arc::new(Congested { at_once, let_through: Semaphore::new(0), taken: sender });
+    let (let_through, closes) = (Semaphore::new(0), Mutex::new(Ok(())));
+    let congested = Arc::new(Congested { at_once, let_through, taken: sender, closes });
     let handle = LinkHandle {
         outbox: Arc::default(),
         tx: congested.clone(),
@@ -183,6 +186,18 @@ impl Writing {
 
     fn all_taken(&mut self) -> Vec<Bytes> {
         std::iter::from_fn(|| self.taken.try_recv().ok()).map(|(_, frame)| frame).collect()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_a_close_in_order_of_which_nobody_knows_what_became() {
+    for left in [true, false] {
+        let mut link = writing(false);
+        let undelivered = Undelivered { messages: 1, left, why: "it is said so".into() };
+        *link.congested.closes.lock().unwrap() = Err(undelivered);
+        link.handle.outbox.close(ByeReason::Quit, String::new());
+        let end = (&mut link.end).await.unwrap();
+        assert_eq!(end.clean, left, "only where the other side closed too: {end:?}");
     }
 }
 

@@ -101,12 +101,13 @@ impl State {
     /// How a close ended, once it did.
     pub(super) fn close_outcome(&self) -> Option<Result<(), Undelivered>> {
         let messages = self.accepted - self.peer_consumed;
+        let left = self.peer_finished && self.flushed;
         let why = match &self.lost {
-            _ if self.peer_finished && self.flushed => "the other application left before",
-            Some(why) => why,
+            _ if left => "the other application left before".to_owned(),
+            Some(why) => why.clone(),
             None => return None,
         };
-        Some(if messages == 0 { Ok(()) } else { Err(Undelivered { messages, why: why.to_owned() }) })
+        Some(if messages == 0 { Ok(()) } else { Err(Undelivered { messages, left, why }) })
     }
 
     /// Hands out the next message, which means that this application is done with those before.
