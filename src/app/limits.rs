@@ -150,8 +150,8 @@ pub const GAP_PATIENCE: Duration = Duration::from_secs(30);
 /// How long a restarted server waits for the author of records that only others remember.
 pub const HEARSAY_PATIENCE: Duration = Duration::from_secs(30);
 
-/// How long a peer that has nothing more to say looks for somebody whose link broke while it took leave:
-/// they may wait for its word that it has what they said.
+/// How long a peer whose input has ended looks for somebody whose link broke: they may lack lines, or wait for
+/// its word that it has theirs.
 pub const LEAVE_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Files that a node sends at a time, and as many that it receives; of those more may wait.

@@ -230,7 +230,7 @@ impl Mesh {
     }
 
     /// After the end of input: leaves when everybody who is there has everything, and nobody is being
-    /// reached for the first time who might want it too, or again to be taken leave of.
+    /// reached for the first time who might want it too, or again because the link broke.
     pub(super) fn finish_if_done(&mut self, now: Instant) {
         self.looked_at = Some(now);
         if self.quitting && self.links.is_empty() {
@@ -242,7 +242,7 @@ impl Mesh {
         let linked = self.linked();
         let hopeful = self.book.is_hopeful(|node| linked.contains(&node));
         let settled = self.settled_at().is_none_or(|at| at <= now);
-        let parted = self.unparted.is_empty();
+        let parted = self.unparted.keys().all(|node| linked.contains(node));
         if !hopeful && settled && parted && self.transfers.is_idle() && self.undelivered().is_empty() {
             self.quit();
             self.finish_if_done(now);

@@ -58,7 +58,6 @@ impl Mesh {
                 return;
             }
         }
-        self.unparted.remove(&node);
         self.introduce(link, is_new, now.instant);
     }
 
@@ -238,8 +237,11 @@ impl Mesh {
         } else if node != self.me {
             self.transfers.down(node, now.instant);
             let left = gone.bye || end.clean;
-            if gone.told_up && !left {
+            // Who keeps another link that is not to be seen here keeps a broken one.
+            if gone.told_up && (!left || gone.surplus) {
                 self.stay_for(node, now.instant);
+            } else {
+                self.unparted.remove(&node);
             }
             if gone.surplus {
                 self.awaited.insert(node, now.instant + SETTLE);
@@ -256,13 +258,13 @@ impl Mesh {
         }
     }
 
-    /// The link to a node broke while this one took leave: it may not have heard that its lines arrived, and
-    /// would wait for that in vain. So it is dialled again, and told.
+    /// The link to a node broke without a goodbye: there may be lines that it lacks, or it waits for the word
+    /// that its own arrived. At the end of the input it is dialled again, and told.
     fn stay_for(&mut self, node: NodeId, now: Instant) {
-        if self.quitting && self.finish_by.is_some() {
-            self.quitting = false;
-            self.unparted.insert(node, now + LEAVE_PATIENCE);
+        if self.unparted.len() < MAX_NEIGHBOURS {
+            self.unparted.entry(node).or_insert(now + LEAVE_PATIENCE);
         }
+        self.quitting &= self.finish_by.is_none();
     }
 
     fn tell_gone(&mut self, node: NodeId, name: &str, change: &Change) {

@@ -92,7 +92,7 @@ pub struct Mesh {
     /// Nodes whose surplus link is gone, and until when the one they keep is waited for.
     awaited: BTreeMap<NodeId, Instant>,
     missing: BTreeMap<LogKey, Missing>,
-    /// Nodes whose link broke while this one took leave of them, and until when they are looked for.
+    /// Nodes whose link broke without a goodbye, and until when the end of the input waits for them.
     unparted: BTreeMap<NodeId, Instant>,
     forked: BTreeSet<LogKey>,
     /// It was said that another node runs with this one's key.

@@ -188,6 +188,17 @@ fn is_somebody_told_that_their_lines_arrived_whose_link_broke_at_the_leave() {
 }
 
 #[test]
+fn is_somebody_dialled_again_who_keeps_another_link_that_broke() {
+    let mut seat = cut_off_while_leaving(LEAVE_PATIENCE * 2);
+    seat.links(2, hello(1), ELSEWHERE, Some(addr(1)));
+    seat.hears(2, Frame::Bye { reason: ByeReason::Duplicate, detail: String::new() });
+    seat.input(Input::LinkDown { link: LinkId(2), end: LinkEnd { clean: true, reason: "closed".into() } });
+    assert!(!has_ended(&seat.done()));
+    seat.waits(Duration::from_secs(5));
+    assert_eq!(seat.done().dialed, [addr(1)]);
+}
+
+#[test]
 fn is_somebody_whose_link_broke_at_the_leave_looked_for_as_long_as_the_limit_says() {
     for (linger, patience) in [(LEAVE_PATIENCE * 2, LEAVE_PATIENCE), (LEAVE_PATIENCE / 2, LEAVE_PATIENCE / 2)]
     {
@@ -197,6 +208,28 @@ fn is_somebody_whose_link_broke_at_the_leave_looked_for_as_long_as_the_limit_say
         seat.waits(Duration::from_nanos(1));
         assert!(has_ended(&seat.done()), "{linger:?}");
     }
+}
+
+#[test]
+fn does_the_end_of_the_input_wait_for_somebody_whose_link_broke_before() {
+    let mut seat = Seat::with(1);
+    seat.asks(Command::Say("hello".into()));
+    seat.loses(1);
+    seat.asks(Command::Finish);
+    seat.waits(LEAVE_PATIENCE - Duration::from_nanos(1));
+    assert!(!has_ended(&seat.done()));
+    seat.waits(Duration::from_nanos(1));
+    assert!(has_ended(&seat.done()));
+}
+
+#[test]
+fn are_as_many_who_were_cut_off_waited_for_as_the_limit_says() {
+    let mut seat = Seat::of(0, |_| {});
+    for number in 1..=MAX_NEIGHBOURS as u32 + 1 {
+        seat.meets(number);
+        seat.loses(u64::from(number));
+    }
+    assert_eq!(seat.mesh.unparted.len(), MAX_NEIGHBOURS);
 }
 
 #[test]
