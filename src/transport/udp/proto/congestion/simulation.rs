@@ -29,6 +29,9 @@ pub(super) struct Path {
     pub(super) again: f64,
     /// How much later than others a packet may come.
     pub(super) jitter: Duration,
+    /// From when on somebody else fills the queue before the acknowledgements, and to how much: it takes as
+    /// long to empty again.
+    pub(super) behind: Option<(Duration, Duration)>,
 }
 
 impl Path {
@@ -37,7 +40,7 @@ impl Path {
         let rate = mbit * 125_000.0;
         let round_trip = Duration::from_millis(millis);
         let queue = rate * round_trip.as_secs_f64() * products;
-        Self { rate, round_trip, queue, loss: 0.0, again: 0.0, jitter: Duration::ZERO }
+        Self { rate, round_trip, queue, loss: 0.0, again: 0.0, jitter: Duration::ZERO, behind: None }
     }
 
     pub(super) fn losing(self, loss: f64) -> Self {
@@ -46,6 +49,17 @@ impl Path {
 
     pub(super) fn in_bursts(self, again: f64) -> Self {
         Self { again, ..self }
+    }
+
+    pub(super) fn behind(self, from: u64, millis: u64) -> Self {
+        Self { behind: Some((Duration::from_millis(from), Duration::from_millis(millis))), ..self }
+    }
+
+    /// How long an acknowledgement waits so long after the beginning.
+    fn wait_of_ack(&self, at: Duration) -> Duration {
+        let Some((from, most)) = self.behind else { return Duration::ZERO };
+        let since = at.saturating_sub(from);
+        since.min(most).min((2 * most).saturating_sub(since))
     }
 
     pub(super) fn jittery(self, millis: u64) -> Self {
@@ -87,6 +101,7 @@ pub(super) struct Bottleneck {
     pub(super) flows: Vec<Flow>,
     events: BinaryHeap<Reverse<(Instant, u64, Happening)>>,
     count: u64,
+    began: Instant,
     pub(super) now: Instant,
     free_at: Instant,
     lost_last: bool,
@@ -98,7 +113,8 @@ impl Bottleneck {
         let now = Instant::now();
         let chance = ChaCha8Rng::seed_from_u64(seed);
         let events = BinaryHeap::new();
-        Self { path, flows: Vec::new(), events, count: 0, now, free_at: now, lost_last: false, chance }
+        let flows = Vec::new();
+        Self { path, flows, events, count: 0, began: now, now, free_at: now, lost_last: false, chance }
     }
 
     /// One more flow, which begins so much later.
@@ -198,7 +214,7 @@ impl Bottleneck {
     }
 
     fn forward(&mut self, index: usize, pn: u64) {
-        let Path { loss, again, rate, queue, jitter, round_trip } = self.path;
+        let Path { loss, again, rate, queue, jitter, round_trip, .. } = self.path;
         // Such that `loss` is the share in the long run.
         let enter = if loss < 1.0 { loss * (1.0 - again) / (1.0 - loss) } else { 1.0 };
         self.lost_last = self.chance.random_bool(if self.lost_last { again } else { enter });
@@ -209,7 +225,9 @@ impl Bottleneck {
         let late = self.chance.random_range(0.0..=1.0) * jitter.as_secs_f64();
         self.flows[index].waits.push(backlog);
         self.free_at = self.free_at.max(self.now) + Duration::from_secs_f64(f64::from(MTU + 42) / rate);
-        self.push(self.free_at + round_trip + Duration::from_secs_f64(late), Happening::Ack(index, pn));
+        let heard = self.free_at + round_trip + Duration::from_secs_f64(late);
+        let wait = self.path.wait_of_ack(heard - self.began);
+        self.push(heard + wait, Happening::Ack(index, pn));
     }
 
     fn acknowledge(&mut self, index: usize, pn: u64) {
@@ -318,6 +336,19 @@ fn does_random_loss_leave_the_rate_as_it_is() {
     assert!(share >= 0.9, "{share} in bursts");
     let (share, _) = alone(Path::new(50.0, 20, 1.0).losing(0.01).jittery(40), Algorithm::Bbr);
     assert!(share >= 0.85, "{share} with jitter");
+}
+
+#[test]
+fn does_a_start_find_the_rate_while_acknowledgements_wait_behind_somebody() {
+    for (from, most) in [20, 40, 60, 80, 100, 120].into_iter().flat_map(|at| [10, 20, 40].map(|m| (at, m))) {
+        for mbit in [25.0, 100.0] {
+            let mut link = Bottleneck::new(Path::new(mbit, 20, 2.0).behind(from, most), 1);
+            link.add(Algorithm::Bbr, Duration::ZERO);
+            link.run(Duration::from_millis(500));
+            let share = link.run(Duration::from_millis(500))[0];
+            assert!(share >= 0.8, "{share} of {mbit} Mbit/s where {most} ms come after {from}");
+        }
+    }
 }
 
 #[test]

@@ -86,9 +86,11 @@ pub(super) struct Bbr {
     overflows: u8,
     /// Bytes lost when it last seemed so, until it is known whether they only came late.
     doubtful: Option<u64>,
-    /// Startup ended at a queue while more arrived in each round: the queue may be somebody else's, or stand
-    /// before the acknowledgements. So it looks for more as soon as the queue is gone.
-    hasty: bool,
+    /// Startup ended at a queue that did not overflow: it may be somebody else's, or stand before the
+    /// acknowledgements. So it starts once more as soon as the queue is gone, or probes at least.
+    again: bool,
+    /// The rate when it did so last: without more since, it was its own queue.
+    started_at: f64,
     /// How often in a row this side sent less and less beside a queue that stayed.
     given_way: u8,
     /// Cycles of probing so far.
@@ -125,7 +127,8 @@ impl Bbr {
             overflowed: false,
             overflows: 0,
             doubtful: None,
-            hasty: false,
+            again: false,
+            started_at: 0.0,
             given_way: 0,
             cycles: 0,
         }
@@ -300,7 +303,8 @@ impl Bbr {
         let best = if grew && !report.app_limited { report.rate } else { best };
         self.phase = Phase::Startup { best, stale, queued };
         if stale >= FULL_ROUNDS || queued >= QUEUE_ROUNDS || overflows {
-            self.hasty = grew && !overflows;
+            let at_queue = queued >= QUEUE_ROUNDS && !overflows;
+            self.again = at_queue && self.path.bandwidth.get() >= FULL_GROWTH * self.started_at;
             self.drain();
         }
     }
@@ -332,13 +336,21 @@ impl Bbr {
             None => {}
         }
         self.prior = 0.0;
+        let again = std::mem::take(&mut self.again);
+        if again && self.rival.is_none() && signs.empty && self.path.is_steady() {
+            let rate = self.path.bandwidth.get();
+            (self.started_at, self.window) = (rate, self.path.product());
+            self.phase = Phase::Startup { best: rate, stale: 0, queued: 0 };
+            return;
+        }
         self.cycles = self.cycles.wrapping_add(1);
         self.path.bandwidth.advance();
         // A spread that every flow has another of: the bits of its own measurement.
         let spread =
             f64::from((report.rate.to_bits() as u32) ^ self.cycles.rotate_left(16)) / f64::from(u32::MAX);
         let pause = CRUISE.mul_f64(1.0 + spread / 2.0).max(report.latency.saturating_mul(CRUISE_ROUNDS));
-        let pause = if std::mem::take(&mut self.hasty) { Duration::ZERO } else { pause };
+        // Where latencies say little, a probe has to do.
+        let pause = if again { Duration::ZERO } else { pause };
         let until = report.now.checked_add(pause).unwrap_or(report.now);
         self.phase = Phase::Cruise { until, relief: 0.0, long: None };
     }

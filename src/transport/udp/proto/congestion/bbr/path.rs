@@ -23,6 +23,9 @@ const TURN: Duration = Duration::from_millis(2);
 /// Packets of it, at most, that socket buffers of any size hold.
 const TURN_PACKETS: f64 = 64.0;
 
+/// The share that a steady path loses at most.
+const STEADY_LOSS: f64 = 0.005;
+
 /// What is known of the path.
 #[derive(Debug)]
 pub(super) struct Path {
@@ -142,6 +145,12 @@ impl Path {
     /// A queue of a share of the floor, or of `least`.
     pub(super) fn queue_limit(&self, share: u32, least: Duration) -> Duration {
         (self.floor() / share).max(least)
+    }
+
+    /// Whether latencies are alike and nothing is lost by the way: then what a round says of the queue is so.
+    pub(super) fn is_steady(&self) -> bool {
+        let limit = self.queue_limit(16, Duration::from_millis(1));
+        self.loss() < STEADY_LOSS && self.spread.deviation() <= limit
     }
 
     /// How much less to send while a queue stands, as a share: in a round as much as waits there.
