@@ -7,6 +7,7 @@ mod model;
 mod path;
 mod rival;
 mod round;
+mod start;
 
 use std::time::{Duration, Instant};
 
@@ -17,15 +18,6 @@ use self::{
 };
 use super::{AckSample, Controller, LossSample, RttView, epoch::BETA, initial_window, minimum_window};
 use crate::transport::udp::proto::mtu::BASE_MTU;
-
-/// Growth of the rate in a round without which the path is thought full (`FullBWThresh` of BBR).
-const FULL_GROWTH: f64 = 1.25;
-
-/// Rounds without such growth after which it is (`FullBWCount`).
-const FULL_ROUNDS: u8 = 3;
-
-/// Rounds in which a queue stands after which it is.
-const QUEUE_ROUNDS: u8 = 2;
 
 /// The window in Startup, in products of bandwidth and latency: enough to double in a round.
 const STARTUP_WINDOW: f64 = 3.0;
@@ -288,27 +280,6 @@ impl Bbr {
         }
     }
 
-    fn start_up(&mut self, report: &Report, signs: Signs, best: f64, stale: u8, queued: u8) {
-        self.path.bandwidth.on_growth(report);
-        let grew = report.rate >= FULL_GROWTH * best;
-        if signs.empty && grew {
-            self.path.on_quiet_round(report);
-        }
-        let stale = if grew || report.app_limited { 0 } else { stale.saturating_add(1) };
-        let has_queue = signs.queue > self.path.queue_limit(4, Duration::from_millis(5));
-        let is_long = signs.queue > self.path.queue_limit(2, Duration::from_millis(10));
-        let queued = if has_queue { queued.saturating_add(1 + u8::from(is_long)) } else { 0 };
-        let overflows = has_queue && self.path.is_exceeded(report);
-        // One packet that overtook others makes a rate no path has, if there was nothing else to send.
-        let best = if grew && !report.app_limited { report.rate } else { best };
-        self.phase = Phase::Startup { best, stale, queued };
-        if stale >= FULL_ROUNDS || queued >= QUEUE_ROUNDS || overflows {
-            let at_queue = queued >= QUEUE_ROUNDS && !overflows;
-            self.again = at_queue && self.path.bandwidth.get() >= FULL_GROWTH * self.started_at;
-            self.drain();
-        }
-    }
-
     /// The queue is empty, as far as it was this side's.
     fn emptied(&mut self, report: &Report, signs: Signs) {
         if signs.quiet {
@@ -337,10 +308,7 @@ impl Bbr {
         }
         self.prior = 0.0;
         let again = std::mem::take(&mut self.again);
-        if again && self.rival.is_none() && signs.empty && self.path.is_steady() {
-            let rate = self.path.bandwidth.get();
-            (self.started_at, self.window) = (rate, self.path.product());
-            self.phase = Phase::Startup { best: rate, stale: 0, queued: 0 };
+        if again && self.starts_again(signs) {
             return;
         }
         self.cycles = self.cycles.wrapping_add(1);
