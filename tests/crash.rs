@@ -12,8 +12,6 @@
     reason = "what a test cannot do fails it; what it counted, and how long it took, is shown"
 )]
 
-#[path = "crash/peers.rs"]
-mod peers;
 mod support;
 
 use std::{
@@ -23,9 +21,9 @@ use std::{
 
 use rand::{RngExt as _, SeedableRng as _, rngs::ChaCha12Rng};
 
-use peers::Peers;
 use support::{
     patience::eventually,
+    peers::Peers,
     person::Person,
     process::Launch,
     reckoning::{Reckoning, are_alike},

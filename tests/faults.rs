@@ -22,6 +22,8 @@ mod full;
 mod hall;
 #[path = "faults/own.rs"]
 mod own;
+#[path = "faults/peers.rs"]
+mod peers;
 mod support;
 #[path = "faults/trace.rs"]
 mod trace;

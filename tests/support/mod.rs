@@ -5,6 +5,7 @@
 
 pub(crate) mod folder;
 pub(crate) mod patience;
+pub(crate) mod peers;
 pub(crate) mod person;
 pub(crate) mod process;
 pub(crate) mod reckoning;

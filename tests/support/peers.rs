@@ -1,6 +1,6 @@
 //! Peers with a store: each comes back where it listened before, told of all the others.
 
-use crate::support::{folder::Folder, patience::eventually, person::Person, process::Launch};
+use super::{folder::Folder, patience::eventually, person::Person, process::Launch};
 
 #[derive(Debug)]
 pub(crate) struct Peers {
@@ -26,9 +26,15 @@ impl Peers {
 
     /// Back with the data directory and the address of before.
     pub(crate) fn come_back(&self, person: &mut Person) {
+        let node = self.again(person);
+        person.comes(node);
+    }
+
+    /// How somebody comes back.
+    pub(crate) fn again(&self, person: &mut Person) -> Launch {
         let own = person.listens_at().unwrap();
         let others: Vec<String> = self.addrs.iter().filter(|addr| **addr != own).cloned().collect();
-        person.comes(self.peer(&person.name, &own, &others));
+        self.peer(&person.name, &own, &others)
     }
 
     pub(crate) fn store_of(&self, person: &Person) -> String {
