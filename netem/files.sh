@@ -54,6 +54,8 @@ row() {
         now start
         printf '/accept 1\n' >&"${mouths[1]}"
         until_true "$within" is_there || wrong="not there after $within s"$'\n'
+        wrong+=$(why_not)
+        [[ -z $wrong || $wrong == *$'\n' ]] || wrong+=$'\n'
         printf '/stats\n' >&"${mouths[0]}"
     else
         wrong="not everybody was there after $to_meet s"$'\n'
@@ -71,7 +73,9 @@ row() {
 
 is_offered() { grep -q '^offer ' "$work/cat.heard"; }
 
-is_there() { grep -q '^transfer .*"state":"done"' "$work/ben.heard"; }
+is_there() { grep -qE '^transfer .*"state":"(done|failed)"' "$work/ben.heard"; }
+
+why_not() { sed -n 's/^transfer .*"state":"failed".*"message":"\([^"]*\)".*/\1/p' "$work/ben.heard"; }
 
 is_same() { cmp -s "$file" "$work/cat/downloads/${file##*/}"; }
 
