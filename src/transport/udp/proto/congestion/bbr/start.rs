@@ -28,8 +28,10 @@ impl Bbr {
         // One packet that overtook others makes a rate no path has, if there was nothing else to send.
         let best = if grew && !report.app_limited { report.rate } else { best };
         self.phase = Phase::Startup { best, stale, queued };
-        if stale >= FULL_ROUNDS || queued >= QUEUE_ROUNDS || overflows {
-            let at_queue = queued >= QUEUE_ROUNDS && !overflows;
+        // It starts again for a file. Chat that has nothing more to say would stay there until the next queue.
+        let is_idle = self.started_at > 0.0 && report.app_limited;
+        if stale >= FULL_ROUNDS || queued >= QUEUE_ROUNDS || overflows || is_idle {
+            let at_queue = queued >= QUEUE_ROUNDS && !overflows && !report.app_limited;
             self.again = at_queue && self.path.bandwidth.get() >= FULL_GROWTH * self.started_at;
             self.drain();
         }
