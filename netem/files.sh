@@ -44,7 +44,7 @@ check_options() {
 
 # row TRANSPORT: and below it what went wrong.
 row() {
-    local carrier=$1 start wrong='' result=ok
+    local carrier=$1 start refused wrong='' result=ok
     work=$all/$carrier
     mkdir "$work"
     star "$carrier" 3
@@ -53,9 +53,9 @@ row() {
         until_true "$to_meet" is_offered || true
         now start
         printf '/accept 1\n' >&"${mouths[1]}"
-        until_true "$within" is_there || wrong="not there after $within s"$'\n'
-        wrong+=$(why_not)
-        [[ -z $wrong || $wrong == *$'\n' ]] || wrong+=$'\n'
+        until_true "$within" is_over || wrong="not there after $within s"$'\n'
+        refused=$(why_not)
+        wrong+=${refused:+$refused$'\n'}
         printf '/stats\n' >&"${mouths[0]}"
     else
         wrong="not everybody was there after $to_meet s"$'\n'
@@ -73,7 +73,7 @@ row() {
 
 is_offered() { grep -q '^offer ' "$work/cat.heard"; }
 
-is_there() { grep -qE '^transfer .*"state":"(done|failed)"' "$work/ben.heard"; }
+is_over() { grep -qE '^transfer .*"state":"(done|failed)"' "$work/ben.heard"; }
 
 why_not() { sed -n 's/^transfer .*"state":"failed".*"message":"\([^"]*\)".*/\1/p' "$work/ben.heard"; }
 

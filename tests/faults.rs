@@ -32,8 +32,24 @@ use std::env;
 
 use rand::{RngExt as _, SeedableRng as _, rngs::ChaCha12Rng};
 
-/// Which of the first so many calls fail, one in each life, unless all are asked for.
-fn sample(among: u64, size: u64) -> Vec<u64> {
+use trace::Fault;
+
+/// The status of a node whose store failed.
+const STORE_FAILED: i32 = 70;
+
+/// Calls among which those are that fail.
+const CALLS: u64 = 50;
+
+/// One call of these that fails for each of so many lives.
+fn failures(calls: &'static str, lives: u64) -> impl Iterator<Item = Fault> {
+    sample(lives).into_iter().map(move |nth| {
+        println!("call {nth} of {calls} fails");
+        Fault { calls, error: "EIO", nth }
+    })
+}
+
+/// Which of the first calls fail, one in each of so many lives, unless all are asked for.
+fn sample(lives: u64) -> Vec<u64> {
     let number = |variable| env::var(variable).ok()?.parse::<u64>().ok();
     if let Some(all) = number("SAYAGAIN_FAULTS") {
         return (1..=all).collect();
@@ -42,5 +58,5 @@ fn sample(among: u64, size: u64) -> Vec<u64> {
     println!("SAYAGAIN_SEED={seed} replays the sample");
     let mut rng = ChaCha12Rng::seed_from_u64(seed);
     // One of each stretch, so that early and late calls have their turn.
-    (0..size).map(|n| rng.random_range(among * n / size..among * (n + 1) / size) + 1).collect()
+    (0..lives).map(|n| rng.random_range(CALLS * n / lives..CALLS * (n + 1) / lives) + 1).collect()
 }

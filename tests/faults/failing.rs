@@ -1,21 +1,17 @@
 //! Disks that fail.
 
 use crate::{
+    STORE_FAILED, failures,
     hall::Hall,
-    sample,
     support::patience::eventually,
     trace::{self, Fault},
 };
 
-/// Calls among which those are that fail, and lives in which one does.
-const CALLS: u64 = 50;
+/// Lives in each of which a call fails.
 const LIVES: u64 = 10;
 
 /// What the server writes to when people talk.
 const FILES: [&str; 2] = ["server/history.db", "server/history.db-wal"];
-
-/// The status of a node whose store failed.
-pub(crate) const STORE_FAILED: i32 = 70;
 
 #[test]
 fn is_a_failed_sync_the_end_of_a_server_and_nothing_lost_or_doubled() {
@@ -33,9 +29,8 @@ fn goes_on_after_each(calls: &'static str) {
     }
     let mut hall = Hall::open();
     let mut counted = String::new();
-    for nth in sample(CALLS, LIVES) {
-        println!("call {nth} fails");
-        fails_at_last(&mut hall, &Fault { calls, error: "EIO", nth });
+    for fault in failures(calls, LIVES) {
+        fails_at_last(&mut hall, &fault);
         hall.star.serve_again("server");
         counted = hall.is_whole();
     }

@@ -8,14 +8,14 @@ use std::{
 };
 
 use crate::{
+    STORE_FAILED,
     hall::Hall,
     sample,
     support::{folder::Folder, patience::eventually},
     trace::{self, Fault},
 };
 
-/// Writes among which those are for which there is no space, and lives in which there is one.
-const CALLS: u64 = 50;
+/// Lives in each of which there is a write without space.
 const LIVES: u64 = 8;
 
 /// Lives at once: each waits for seconds until something is said again.
@@ -32,7 +32,7 @@ fn is_a_server_without_space_heard_and_what_it_did_not_store_stored_later() {
         return;
     }
     let mut told = 0;
-    for calls in sample(CALLS, LIVES).chunks(AT_ONCE) {
+    for calls in sample(LIVES).chunks(AT_ONCE) {
         // When one of them fails, the others come to their end as well, and leave no process behind.
         told += thread::scope(|scope| {
             let lives = calls.iter().map(|&nth| scope.spawn(move || is_told_where_it_was_refused(nth)));
@@ -50,7 +50,7 @@ fn is_told_where_it_was_refused(nth: u64) -> bool {
     println!("write {nth} finds no space");
     let mut hall = Hall::open();
     if let Some(status) = hall.serves_under(&fault, &FILES) {
-        assert_eq!(status, 70, "{fault:?} at the start");
+        assert_eq!(status, STORE_FAILED, "{fault:?} at the start");
         hall.star.serve_again("server");
     }
     let mut lines = 0;

@@ -114,16 +114,7 @@ impl Hall {
         let ann = &mut self.speakers[0];
         ann.is_killed();
         ann.comes(fault.on(client(&self.star, "ann"), &log, &files));
-        loop {
-            let status = eventually("what was said is stored, or the client ends", || {
-                let status = ann.has_ended();
-                (status.is_some() || ann.has_joined() && ann.has_nothing_unstored()).then_some(status)
-            });
-            match status {
-                Some(status) => return status,
-                None => ann.says_something(),
-            }
-        }
+        ann.speaks_until_it_ends()
     }
 
     /// The first speaker comes back on a disk without a fault.

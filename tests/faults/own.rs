@@ -1,14 +1,8 @@
 //! The disk of a client that fails, with what it keeps of its own lines and of those of others.
 
-use crate::{
-    failing::STORE_FAILED,
-    hall::Hall,
-    sample,
-    trace::{self, Fault},
-};
+use crate::{STORE_FAILED, failures, hall::Hall, trace};
 
-/// Calls among which those are that fail, and lives in which one does.
-const CALLS: u64 = 50;
+/// Lives in each of which a call fails.
 const LIVES: u64 = 6;
 
 #[test]
@@ -26,9 +20,7 @@ fn comes_back_after_each(calls: &'static str) {
         return;
     }
     let mut hall = Hall::open();
-    for nth in sample(CALLS, LIVES) {
-        println!("call {nth} fails");
-        let fault = Fault { calls, error: "EIO", nth };
+    for fault in failures(calls, LIVES) {
         assert_eq!(hall.speaks_under(&fault), STORE_FAILED, "{fault:?}");
         assert!(hall.failed().is_some() && hall.speakers[0].was_told_of("store_failed"), "{fault:?}");
         hall.comes_back();

@@ -3,8 +3,7 @@
 use std::fs;
 
 use crate::{
-    failing::STORE_FAILED,
-    sample,
+    STORE_FAILED, failures,
     support::{
         patience::eventually,
         peers::Peers,
@@ -14,8 +13,7 @@ use crate::{
     trace::{self, Fault},
 };
 
-/// Calls among which those are that fail, and lives in which one does.
-const CALLS: u64 = 50;
+/// Lives in each of which a call fails.
 const LIVES: u64 = 6;
 
 #[test]
@@ -34,9 +32,7 @@ fn comes_back_after_each(calls: &'static str) {
     }
     let mut peers = Peers::over("tcp");
     let [mut listener, mut ann] = ["listener", "ann"].map(|name| peers.join(name));
-    for nth in sample(CALLS, LIVES) {
-        println!("call {nth} fails");
-        let fault = Fault { calls, error: "EIO", nth };
+    for fault in failures(calls, LIVES) {
         assert_eq!(speaks_under(&peers, &mut ann, &fault), STORE_FAILED, "{fault:?}");
         assert!(trace::failed(&log(&peers)).is_some() && ann.was_told_of("store_failed"), "{fault:?}");
         Reckoning::of(&peers.store_of(&ann)).holds_what_was_stored(&ann);
@@ -64,16 +60,7 @@ fn speaks_under(peers: &Peers, person: &mut Person, fault: &Fault) -> i32 {
     let node = peers.again(person);
     person.is_killed();
     person.comes(fault.on(node, &log(peers), &files));
-    loop {
-        person.says_something();
-        let status = eventually("what was said is stored, or the peer ends", || {
-            let status = person.has_ended();
-            (status.is_some() || person.has_nothing_unstored()).then_some(status)
-        });
-        if let Some(status) = status {
-            return status;
-        }
-    }
+    person.speaks_until_it_ends()
 }
 
 fn log(peers: &Peers) -> String {

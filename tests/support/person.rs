@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::{
     folder::Folder,
+    patience::eventually,
     process::{Launch, Process},
 };
 
@@ -93,6 +94,20 @@ impl Person {
         self.listen();
         let node = self.node.as_mut()?;
         (!node.is_running()).then(|| node.status())
+    }
+
+    /// A line after the other, each once the one before is stored. Returns the status.
+    pub(crate) fn speaks_until_it_ends(&mut self) -> i32 {
+        loop {
+            self.says_something();
+            let status = eventually("what was said is stored, or the node ends", || {
+                let status = self.has_ended();
+                (status.is_some() || self.has_nothing_unstored()).then_some(status)
+            });
+            if let Some(status) = status {
+                return status;
+            }
+        }
     }
 
     pub(crate) const fn is_there(&self) -> bool {

@@ -264,7 +264,9 @@ impl Mesh {
         if self.unparted.len() < MAX_NEIGHBOURS {
             self.unparted.entry(node).or_insert(now + LEAVE_PATIENCE);
         }
-        self.quitting &= self.finish_by.is_none();
+        if self.finish_by.is_some() {
+            self.quitting = false;
+        }
     }
 
     fn tell_gone(&mut self, node: NodeId, name: &str, change: &Change) {

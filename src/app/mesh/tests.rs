@@ -51,6 +51,13 @@ fn subscribe() -> Frame {
     Frame::Subscribe { room: lobby(), have: Vector::default(), age_ms: 0, history: 0, more: false }
 }
 
+/// Somebody's word for how far a log goes.
+fn have(author: u32, next: u64) -> Frame {
+    let (start, floor, next) = (Seq(0), Seq(0), Seq(next));
+    let logs = vec![HaveLog { author: node(author), epoch: Epoch(1), start, floor, next }];
+    Frame::Have { room: lobby(), logs }
+}
+
 /// What a node says, each record after the one before.
 fn speech(by: u32, len: u64) -> Vec<Record> {
     let (key, mut prev) = (key(by), RecordHash::default());
@@ -564,15 +571,13 @@ fn are_acknowledgements_gathered_for_as_long_as_the_limit_says() {
 #[test]
 fn is_a_record_that_was_asked_for_waited_for_as_long_as_the_limit_says() {
     let mut seat = Seat::with(2);
-    let logs = vec![HaveLog { author: node(3), epoch: Epoch(1), start: Seq(0), floor: Seq(0), next: Seq(4) }];
-    let have = Frame::Have { room: lobby(), logs };
-    seat.hears(1, have.clone());
+    seat.hears(1, have(3, 4));
     assert_eq!(seat.done().wants(), [(1, Seq(0), Seq(4))]);
     seat.waits(WANT_PATIENCE - Duration::from_nanos(1));
-    seat.hears(2, have.clone());
+    seat.hears(2, have(3, 4));
     assert_eq!(seat.done().wants(), [], "it is on its way");
     seat.waits(Duration::from_nanos(1));
-    seat.hears(2, have);
+    seat.hears(2, have(3, 4));
     assert_eq!(seat.done().wants(), [(2, Seq(0), Seq(4))]);
 }
 

@@ -36,12 +36,6 @@ fn having(author: NodeId, next: u64) -> Frame {
     Frame::Subscribe { room: lobby(), have, age_ms: 0, history: 0, more: false }
 }
 
-fn have(author: u32, next: u64) -> Frame {
-    let (start, floor, next) = (Seq(0), Seq(0), Seq(next));
-    let logs = vec![HaveLog { author: node(author), epoch: Epoch(1), start, floor, next }];
-    Frame::Have { room: lobby(), logs }
-}
-
 fn subscribed(done: &Done) -> Vec<(u64, Option<Seq>)> {
     let (author, epoch) = (node(1).min(node(2)), Epoch(1));
     let vector = |(to, frame): &(u64, Frame)| match frame {
@@ -49,6 +43,10 @@ fn subscribed(done: &Done) -> Vec<(u64, Option<Seq>)> {
         _ => None,
     };
     done.sent.iter().filter_map(vector).collect()
+}
+
+fn digests(done: &Done) -> usize {
+    done.sent.iter().filter(|(_, frame)| matches!(frame, Frame::Digest { .. })).count()
 }
 
 #[test]
@@ -114,7 +112,6 @@ fn is_what_there_was_no_place_for_asked_for_when_there_is() {
 fn does_somebody_who_has_heard_nothing_find_out_what_there_is() {
     let mut seat = Seat::with(1);
     seat.waits(DIGEST_PERIOD_QUIET * 5 / 4);
-    let digests = |done: &Done| done.sent.iter().filter(|(_, f)| matches!(f, Frame::Digest { .. })).count();
     assert_eq!(digests(&seat.done()), 1);
     seat.hears(1, Frame::Digest { room: lobby(), sum: 1 });
     seat.waits(DIGEST_PERIOD);
@@ -143,8 +140,7 @@ fn is_a_request_without_an_answer_followed_by_a_comparison() {
     seat.waits(WANT_PATIENCE);
     seat.done();
     seat.waits(DIGEST_PERIOD);
-    let digest = |(_, frame): &(u64, Frame)| matches!(frame, Frame::Digest { .. });
-    assert!(seat.done().sent.iter().any(digest));
+    assert_eq!(digests(&seat.done()), 1);
 }
 
 /// A peer that has said all it had to, and whose link broke while it took leave.
