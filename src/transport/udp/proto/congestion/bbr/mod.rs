@@ -79,7 +79,7 @@ pub(super) struct Bbr {
     /// Bytes lost when it last seemed so, until it is known whether they only came late.
     doubtful: Option<u64>,
     /// Startup ended at a queue that did not overflow: it may be somebody else's, or stand before the
-    /// acknowledgements. So it starts once more as soon as the queue is gone, or probes at least.
+    /// acknowledgements. So it probes when the queue is gone, and starts once more as soon as latencies are steady.
     again: bool,
     /// The rate when it did so last: without more since, it was its own queue.
     started_at: f64,
@@ -307,8 +307,7 @@ impl Bbr {
             None => {}
         }
         self.prior = 0.0;
-        let again = std::mem::take(&mut self.again);
-        if again && self.starts_again(signs) {
+        if self.starts_again(signs) {
             return;
         }
         self.cycles = self.cycles.wrapping_add(1);
@@ -317,8 +316,8 @@ impl Bbr {
         let spread =
             f64::from((report.rate.to_bits() as u32) ^ self.cycles.rotate_left(16)) / f64::from(u32::MAX);
         let pause = CRUISE.mul_f64(1.0 + spread / 2.0).max(report.latency.saturating_mul(CRUISE_ROUNDS));
-        // Where latencies say little, a probe has to do.
-        let pause = if again { Duration::ZERO } else { pause };
+        // Until latencies are steady, a probe has to do.
+        let pause = if self.again && self.cycles == 1 { Duration::ZERO } else { pause };
         let until = report.now.checked_add(pause).unwrap_or(report.now);
         self.phase = Phase::Cruise { until, relief: 0.0, long: None };
     }
@@ -332,7 +331,7 @@ impl Bbr {
             return;
         }
         self.path.bandwidth.on_round(report);
-        if report.app_limited {
+        if report.app_limited || self.starts_again(signs) {
             return;
         }
         if self.has_overflowed(report, signs) && self.overflows >= OVERFLOWS {
@@ -376,7 +375,7 @@ impl Bbr {
 
     /// Takes up with somebody else, with a share of the window that `rate` fills now.
     fn rise(&mut self, report: &Report, share: f64, rate: f64) {
-        self.given_way = 0;
+        (self.given_way, self.again) = (0, false);
         let window = share * rate * report.latency.as_secs_f64();
         self.rival = Some(Box::new(Rival::new(report.now, self.path.mtu(), window, rate)));
     }
@@ -403,6 +402,9 @@ impl Bbr {
 
     fn probe(&mut self, report: &Report, signs: Signs, best: f64, rounds: u8) {
         self.path.bandwidth.on_probe(report);
+        if !report.app_limited && self.starts_again(signs) {
+            return;
+        }
         let queued = signs.queue > self.path.queue_limit(4, Duration::from_millis(5));
         let grew = report.rate >= PROBE_GROWTH * best;
         if self.path.is_exceeded(report) || queued || report.app_limited || (rounds >= 2 && !grew) {

@@ -39,8 +39,9 @@ impl Bbr {
 
     /// The queue at which Startup ended is gone. Where latencies can be trusted it starts once more.
     pub(super) fn starts_again(&mut self, signs: Signs) -> bool {
-        let again = self.rival.is_none() && signs.empty && self.path.is_steady();
+        let again = self.again && self.rival.is_none() && signs.empty && self.path.is_steady();
         if again {
+            self.again = false;
             let rate = self.path.bandwidth.get();
             (self.started_at, self.window) = (rate, self.path.product());
             self.phase = Phase::Startup { best: rate, stale: 0, queued: 0 };
