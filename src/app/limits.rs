@@ -154,7 +154,7 @@ pub const HEARSAY_PATIENCE: Duration = Duration::from_secs(30);
 /// its word that it has theirs.
 pub const LEAVE_PATIENCE: Duration = Duration::from_secs(30);
 
-/// Files that a node sends at a time, and as many that it receives; of those more may wait.
+/// Files that a node sends at a time, and as many that it receives from those who are there; more may wait.
 pub const MAX_TRANSFERS: usize = 8;
 
 /// Files offered to a node that it has neither received nor rejected.

@@ -79,8 +79,8 @@ impl Hub {
             return if full { Err((ErrorCode::RoomFull, MAX_MEMBERS.to_string())) } else { Ok(()) };
         }
         if !self.make_way_for_room(id) {
-            let max = self.config.limits.max_rooms;
-            return Err((ErrorCode::RoomLimit, format!("{max} rooms on this server")));
+            let (max, kind) = self.room_limit(id);
+            return Err((ErrorCode::RoomLimit, format!("{max} {kind} on this server")));
         }
         self.rooms.insert(id.clone(), HubRoom::new(id.clone(), self.keeping.is_on(), now));
         Ok(())
@@ -90,9 +90,8 @@ impl Hub {
     /// that was silent longest goes.
     fn make_way_for_room(&mut self, id: &RoomId) -> bool {
         let is_pair = id.pair().is_some();
-        let max = if is_pair { MAX_PAIRS } else { self.config.limits.max_rooms };
         let of_kind = || self.rooms.iter().filter(move |(id, _)| id.pair().is_some() == is_pair);
-        if of_kind().count() < max {
+        if of_kind().count() < self.room_limit(id).0 {
             return true;
         }
         // What is on disk is not let go of: its logs would begin again.
@@ -101,6 +100,15 @@ impl Hub {
         let empty = of_kind().filter(|(_, room)| may_go(room));
         let oldest = empty.min_by_key(|(_, room)| room.active_at).map(|(id, _)| id.clone());
         oldest.is_some_and(|id| self.drop_room(&id))
+    }
+
+    /// How many of a kind there may be, and what they are called.
+    const fn room_limit(&self, id: &RoomId) -> (usize, &'static str) {
+        if id.pair().is_some() {
+            (MAX_PAIRS, "private rooms")
+        } else {
+            (self.config.limits.max_rooms, "rooms")
+        }
     }
 
     fn drop_room(&mut self, id: &RoomId) -> bool {

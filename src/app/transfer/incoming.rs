@@ -107,8 +107,17 @@ impl Incoming {
         self.heard_at.filter(|_| waits).map(|at| at + CHUNK_PATIENCE)
     }
 
+    /// Whether it has one of the places. One whose sender is away leaves its own to others.
     fn is_active(&self) -> bool {
-        matches!(self.stage, Stage::Creating | Stage::Flowing | Stage::Sealing)
+        match self.stage {
+            Stage::Creating | Stage::Sealing => true,
+            Stage::Flowing => self.here,
+            Stage::Offered | Stage::Queued | Stage::Saved => false,
+        }
+    }
+
+    fn waiting(&self) -> TransferState {
+        TransferState::Waiting { reason: format!("{} is not here; it goes on by itself", self.from) }
     }
 
     fn event(&self, state: TransferState) -> Event {
@@ -132,7 +141,6 @@ impl Transfers {
         let KeptIncoming { transfer, from, room, name, len, saved } = kept;
         let id = self.next_id();
         let mut incoming = Incoming::new(id, Offer { transfer, from, to: Vec::new(), room, name, len });
-        incoming.here = false;
         incoming.stage = if saved.is_some() { Stage::Saved } else { Stage::Queued };
         self.incoming.insert(transfer, incoming);
     }
@@ -143,13 +151,10 @@ impl Transfers {
         if let Some(incoming) = self.incoming.get_mut(&transfer) {
             let was_here = std::mem::replace(&mut incoming.here, true);
             return match incoming.stage {
-                Stage::Flowing => {
-                    let back = (!was_here).then(|| incoming.event(TransferState::Resumed));
-                    back.into_iter().for_each(|event| self.notify(event));
-                    self.go_on(transfer);
-                }
+                Stage::Flowing => self.resume(transfer, was_here),
+                Stage::Queued => self.begin_queued(),
                 Stage::Saved => self.say_verified(transfer),
-                Stage::Offered | Stage::Queued | Stage::Creating | Stage::Sealing => {}
+                Stage::Offered | Stage::Creating | Stage::Sealing => {}
             };
         }
         if let Err((code, detail)) = self.judge(&offer) {
@@ -188,8 +193,10 @@ impl Transfers {
         match offered.filter(|(_, incoming)| incoming.stage == Stage::Offered) {
             Some((&transfer, incoming)) => {
                 incoming.stage = Stage::Queued;
-                let kept = incoming.kept(transfer, None);
+                let (kept, waits) = (incoming.kept(transfer, None), !incoming.here);
+                let event = waits.then(|| incoming.event(incoming.waiting()));
                 self.file(FileJob::Keep(kept));
+                event.into_iter().for_each(|event| self.notify(event));
                 self.begin_queued();
             }
             None => self.unknown(id),
@@ -198,14 +205,31 @@ impl Transfers {
 
     /// Makes room for as many as may come at a time.
     pub(super) fn begin_queued(&mut self) {
-        let active = self.incoming.values().filter(|incoming| incoming.is_active()).count();
-        let queued = self.incoming.iter_mut().filter(|(_, incoming)| incoming.stage == Stage::Queued);
+        let places = MAX_TRANSFERS.saturating_sub(self.active());
+        let queued = self.incoming.iter_mut().filter(|(_, i)| i.stage == Stage::Queued && i.here);
         let mut jobs = Vec::new();
-        for (&transfer, incoming) in queued.take(MAX_TRANSFERS.saturating_sub(active)) {
+        for (&transfer, incoming) in queued.take(places) {
             incoming.stage = Stage::Creating;
             jobs.push(FileJob::Create { transfer, len: incoming.len });
         }
         jobs.into_iter().for_each(|job| self.file(job));
+    }
+
+    fn active(&self) -> usize {
+        self.incoming.values().filter(|incoming| incoming.is_active()).count()
+    }
+
+    /// Its sender asks, and was or was not away. Meanwhile others may have taken its place.
+    fn resume(&mut self, transfer: TransferId, was_here: bool) {
+        let is_full = self.active() > MAX_TRANSFERS;
+        let Some(incoming) = self.incoming.get_mut(&transfer) else { return };
+        if is_full {
+            incoming.stage = Stage::Queued;
+            return self.file(FileJob::Close { transfer, discard: false });
+        }
+        let back = (!was_here).then(|| incoming.event(TransferState::Resumed));
+        back.into_iter().for_each(|event| self.notify(event));
+        self.go_on(transfer);
     }
 
     pub(in crate::app) fn reject(&mut self, id: u32) {
@@ -390,8 +414,7 @@ impl Transfers {
         incoming.here = false;
         if incoming.stage == Stage::Flowing {
             incoming.held = incoming.written;
-            let reason = format!("{} is not here; it goes on by itself", incoming.from);
-            let event = incoming.event(TransferState::Waiting { reason });
+            let event = incoming.event(incoming.waiting());
             self.notify(event);
         }
     }

@@ -104,7 +104,9 @@ impl Transfers {
                 KeptTransfer::Incoming(kept) => self.restore_incoming(kept),
             }
         }
+        // To know how far they are.
         self.begin_queued();
+        self.incoming.values_mut().for_each(|incoming| incoming.here = false);
     }
 
     pub(super) fn poll(&mut self) -> Option<Output> {
@@ -129,7 +131,10 @@ impl Transfers {
                 Some(receiver) if receiver != self.me => {}
                 Some(_) | None => self.handle_withdrawn(transfer, code, &detail),
             },
-            Frame::Away { transfer, node } if node == transfer.sender => self.lose_sender(transfer),
+            Frame::Away { transfer, node } if node == transfer.sender => {
+                self.lose_sender(transfer);
+                self.begin_queued();
+            }
             Frame::Away { transfer, node } => self.lose_receiver(transfer, node, now),
             _ => {}
         }
@@ -194,6 +199,7 @@ impl Transfers {
         for (transfer, receiver) in receivers.filter(|(_, node)| is_gone(*node)).collect::<Vec<_>>() {
             self.lose_receiver(transfer, receiver, now);
         }
+        self.begin_queued();
     }
 
     pub(super) fn handle_timeout(&mut self, now: Instant) {

@@ -47,6 +47,9 @@ const GATHER_PAUSE: Duration = Duration::from_micros(200);
 /// Records said in a room since it was last seen to what is kept of it.
 const RETAIN_EVERY: usize = 256;
 
+/// How often it is seen to in all rooms: lines grow old where nothing is said as well. The least age is a day.
+const SWEEP_EVERY: Duration = Duration::from_secs(3600);
+
 /// Who writes.
 pub(super) struct Scribe {
     writer: Box<dyn Writer>,
@@ -58,6 +61,8 @@ pub(super) struct Scribe {
     aside: Vec<Entry>,
     /// Records kept since the retention of a room was last seen to.
     said: BTreeMap<RoomId, usize>,
+    /// When all rooms were last seen to.
+    swept: Option<Instant>,
     /// When each log was written to last, of those of late.
     lively: BTreeMap<LogKey, Instant>,
     /// Entries written since the store last did what it puts off.
@@ -81,6 +86,7 @@ impl Scribe {
             full: BTreeMap::new(),
             aside: Vec::new(),
             said: BTreeMap::new(),
+            swept: None,
             lively: BTreeMap::new(),
             // Nobody knows what the run before left.
             put_off: PUT_OFF_ENTRIES,
@@ -91,32 +97,31 @@ impl Scribe {
 
     /// Writes until nothing more can come.
     pub(super) fn run(mut self, entries: &Receiver<Entry>) {
-        let mut is_idle = false;
+        let mut patience = IDLE;
         loop {
-            let first = match entries.recv_timeout(IDLE) {
-                Ok(entry) => entry,
-                Err(RecvTimeoutError::Timeout) if is_idle => match entries.recv() {
-                    Ok(entry) => entry,
-                    Err(_) => return,
-                },
+            let goes_on = match entries.recv_timeout(patience) {
+                Ok(first) => {
+                    patience = IDLE;
+                    self.take(first, entries)
+                }
                 Err(RecvTimeoutError::Timeout) => {
-                    is_idle = true;
-                    if !self.tidy_up() {
-                        return;
-                    }
-                    continue;
+                    patience = SWEEP_EVERY;
+                    self.tidy_up()
                 }
                 Err(RecvTimeoutError::Disconnected) => return,
             };
-            is_idle = false;
-            let batch = self.gather(first, entries);
-            let bytes = batch.iter().map(bytes_of).sum();
-            let goes_on = self.write(batch);
-            self.waiting.fetch_sub(bytes, Ordering::Relaxed);
             if !goes_on {
                 return;
             }
         }
+    }
+
+    fn take(&mut self, first: Entry, entries: &Receiver<Entry>) -> bool {
+        let batch = self.gather(first, entries);
+        let bytes = batch.iter().map(bytes_of).sum();
+        let goes_on = self.write(batch);
+        self.waiting.fetch_sub(bytes, Ordering::Relaxed);
+        goes_on
     }
 
     /// All that waits, as far as it fits one transaction. Many who talk at once, each waiting for a word before
@@ -153,7 +158,7 @@ impl Scribe {
         if !refused.is_empty() {
             self.refuse(&refused);
         }
-        self.retain_due(RETAIN_EVERY)
+        self.sweep() && self.retain_due(RETAIN_EVERY)
     }
 
     fn note(&mut self, fit: &[Entry]) {
@@ -215,8 +220,22 @@ impl Scribe {
         true
     }
 
+    /// Where age counts, all rooms are due now and then.
+    fn sweep(&mut self) -> bool {
+        let is_due = self.swept.is_none_or(|swept| swept.elapsed() >= SWEEP_EVERY);
+        if self.retention.age_ms == u64::MAX || !is_due {
+            return true;
+        }
+        self.swept = Some(Instant::now());
+        match self.writer.survey() {
+            Ok(survey) => self.said.extend(survey.rooms.into_iter().map(|room| (room.id, RETAIN_EVERY))),
+            Err(error) => return self.fail(error),
+        }
+        true
+    }
+
     fn tidy_up(&mut self) -> bool {
-        if !self.retain_due(1) {
+        if !(self.sweep() && self.retain_due(1)) {
             return false;
         }
         if self.put_off < PUT_OFF_ENTRIES {

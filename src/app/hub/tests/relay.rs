@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    app::limits::{CREDIT_BYTES, MAX_OFFERS_PER_NODE},
+    app::limits::{CREDIT_BYTES, MAX_OFFERS_PER_NODE, MAX_RELAYS},
     wire::{CAN_TRANSFER, MAX_CHUNK_BYTES, MAX_RECEIVERS, Offer},
 };
 
@@ -281,6 +281,28 @@ fn are_as_many_files_of_one_sender_passed_on_as_the_limit_says_and_not_one_more(
     assert_eq!(star.answer(3, theirs).len(), 1, "somebody else's");
     star.says(2, verified(2));
     assert_eq!(star.answer(1, one_more()).len(), 2);
+}
+
+#[test]
+fn are_as_many_files_passed_on_as_the_limit_says_and_not_one_more() {
+    let senders = (MAX_RELAYS / MAX_OFFERS_PER_NODE) as u32;
+    let mut star = Star::new(|limits| limits.max_clients = senders as usize + 2);
+    (0..=senders + 1).for_each(|number| star.comes_for_files(number + 1));
+    let offer_of = |sender: u32, number: u32| {
+        let transfer = TransferId { sender: node(sender), ..transfer(number) };
+        Frame::Offer(Offer { transfer, ..offer(number, &[1]) })
+    };
+    for sender in (0..senders).map(|n| n + 2) {
+        for number in 0..MAX_OFFERS_PER_NODE as u32 {
+            assert_eq!(star.answer(sender, offer_of(sender, number)).len(), 1);
+        }
+    }
+    assert_eq!(star.hub.relays.len(), MAX_RELAYS);
+    let last = senders + 2;
+    let refused = |sent: &Sent| matches!(sent[..], [(to, Frame::Cancel { code: ErrorCode::TooManyFiles, .. })] if to == link(last));
+    assert!(refused(&star.answer(last, offer_of(last, 1))));
+    star.goes(2);
+    assert!(!refused(&star.answer(last, offer_of(last, 1))));
 }
 
 #[test]

@@ -76,6 +76,44 @@ fn do_those_past_the_limit_wait_until_one_has_arrived() {
 }
 
 #[test]
+fn do_those_whose_sender_is_away_leave_their_place_to_others() {
+    let mut desk = Desk::open();
+    let most = MAX_TRANSFERS as u32;
+    for number in 1..=most {
+        desk.hears(Frame::Offer(offer(transfer(1, number), 1, CHUNK)));
+        desk.learns(FileNews::Created { transfer: transfer(1, number), held: 0 });
+    }
+    desk.hears(Frame::Offer(offer(transfer(2, 1), 2, CHUNK)));
+    desk.forget();
+    (1..=most).for_each(|number| desk.hears(Frame::Away { transfer: transfer(1, number), node: node(1) }));
+    assert_eq!(desk.creates(), [1], "of the one who is there");
+    desk.learns(FileNews::Created { transfer: transfer(2, 1), held: 0 });
+    desk.forget();
+    for number in 1..most {
+        let goes_on = desk.offered(offer(transfer(1, number), 1, CHUNK));
+        assert_eq!(goes_on, [credit(transfer(1, number), ME, 0, CHUNK, true)]);
+    }
+    assert_eq!(desk.offered(offer(transfer(1, most), 1, CHUNK)), [], "its place was taken");
+    assert_eq!(desk.jobs(), [FileJob::Close { transfer: transfer(1, most), discard: false }]);
+    desk.hears(cancel(transfer(2, 1), ME, ErrorCode::Cancelled, ""));
+    assert_eq!(desk.creates(), [most]);
+}
+
+#[test]
+fn is_somebody_who_accepts_told_that_the_sender_is_away() {
+    let mut desk = Desk::new(Acceptance::Ask, MAX_FILE_BYTES);
+    desk.hears(Frame::Offer(offer(transfer(1, 1), 1, CHUNK)));
+    desk.hears(Frame::Away { transfer: transfer(1, 1), node: node(1) });
+    desk.forget();
+    desk.transfers.accept(1);
+    let told = desk.events();
+    assert!(matches!(states(&told)[..], [TransferState::Waiting { .. }]), "{told:?}");
+    assert_eq!(desk.creates(), [0; 0]);
+    desk.offered(offer(transfer(1, 1), 1, CHUNK));
+    assert_eq!(desk.creates(), [1]);
+}
+
+#[test]
 fn whose_files_are_taken_without_asking() {
     let names = || [nick(1), "N2".parse().unwrap()].into();
     for (accept, taken) in

@@ -58,6 +58,22 @@ fn scribe(kept: Told<Kept>) -> (Scribe, Arc<Mutex<Asked>>) {
     (Scribe::new(writer, EVERYTHING, false, Arc::default(), kept), asked)
 }
 
+/// As it was said long ago.
+fn line(room: &str, author: u8, seq: Seq) -> Entry {
+    let record = Record {
+        room: RoomId::Public(room.parse().unwrap()),
+        author: NodeId([author; 32]),
+        epoch: Epoch(1),
+        seq,
+        lamport: 0,
+        sent_at_ms: 0,
+        kind: Kind::TEXT,
+        body: "a line".into(),
+        signature: None,
+    };
+    Entry::Record { record, arrived_ms: 0 }
+}
+
 impl Writing {
     fn start() -> Self {
         let (entries, to_write) = channel();
@@ -67,18 +83,7 @@ impl Writing {
     }
 
     fn say(&self, author: u8, seq: Seq) {
-        let record = Record {
-            room: RoomId::Public("lobby".parse().unwrap()),
-            author: NodeId([author; 32]),
-            epoch: Epoch(1),
-            seq,
-            lamport: 0,
-            sent_at_ms: 0,
-            kind: Kind::TEXT,
-            body: "a line".into(),
-            signature: None,
-        };
-        self.entries.send(Entry::Record { record, arrived_ms: 0 }).unwrap();
+        self.entries.send(line("lobby", author, seq)).unwrap();
     }
 
     /// The logs that a transaction was for.
@@ -152,4 +157,28 @@ fn does_a_line_now_and_then_make_the_store_do_what_it_puts_off() {
         assert!(scribe.tidy_up() && scribe.tidy_up());
         assert_eq!(asked.lock().unwrap().idle, idle);
     }
+}
+
+#[test]
+fn do_lines_grow_old_in_rooms_where_nothing_more_is_said() {
+    let (mut writer, _reader) = crate::store::memory();
+    writer.append(&["attic", "cellar"].map(|room| line(room, 1, Seq(0)))).unwrap();
+    let day = Retention { age_ms: 24 * 3_600_000, ..EVERYTHING };
+    let (kept, mut told) = tokio::sync::mpsc::channel(8);
+    let mut scribe = Scribe::new(writer, day, false, Arc::default(), kept);
+    let mut gone = move |scribe: &mut Scribe| {
+        assert!(scribe.tidy_up());
+        let mut rooms = Vec::new();
+        while let Ok(Kept::Input(input)) = told.try_recv() {
+            let Input::Retained { logs } = *input else { panic!("{input:?}") };
+            rooms.extend(logs.into_iter().map(|(log, first)| (log.room, first)));
+        }
+        rooms
+    };
+    let both = |next| ["attic", "cellar"].map(|room| (RoomId::Public(room.parse().unwrap()), Seq(next)));
+    assert_eq!(gone(&mut scribe), both(1), "what earlier runs left");
+    scribe.writer.append(&["attic", "cellar"].map(|room| line(room, 1, Seq(1)))).unwrap();
+    assert_eq!(gone(&mut scribe), [], "all rooms are looked at now and then only");
+    scribe.swept = Instant::now().checked_sub(SWEEP_EVERY);
+    assert_eq!(gone(&mut scribe), both(2));
 }
