@@ -36,9 +36,10 @@ pub(crate) struct RttEstimator {
     recent: [Duration; RECENT],
     /// Up to [`SETTLED`].
     samples: u8,
-    /// The last sample, less what the other side spent, and the one before.
+    /// The last sample, less what the other side spent.
     adjusted: Duration,
-    adjusted_before: Duration,
+    /// The least of the last acknowledgement, and of the one before.
+    heard: [Duration; 2],
     smoothed: Duration,
     var: Duration,
     jitter: Duration,
@@ -57,7 +58,7 @@ impl RttEstimator {
             recent: [Duration::ZERO; RECENT],
             samples: 0,
             adjusted: Duration::ZERO,
-            adjusted_before: Duration::ZERO,
+            heard: [Duration::ZERO; 2],
             smoothed: initial,
             var: initial / 2,
             jitter: Duration::ZERO,
@@ -79,7 +80,6 @@ impl RttEstimator {
         let min = self.min.get_or_insert_with(|| WindowedMin::new(sample, now));
         min.update(sample, now);
         let floor = min.get().saturating_add(ack_delay);
-        self.adjusted_before = self.adjusted;
         if self.first_sample_at.is_none() {
             self.first_sample_at = Some(now);
             (self.adjusted, self.smoothed, self.var) = (sample, sample, sample / 2);
@@ -92,6 +92,11 @@ impl RttEstimator {
         self.smoothed = self.smoothed.saturating_mul(7).saturating_add(adjusted) / 8;
     }
 
+    /// An acknowledgement brought samples: `least` is the least of them, less what the other side says it spent.
+    pub(crate) const fn on_heard(&mut self, least: Duration) {
+        self.heard = [least, self.heard[0]];
+    }
+
     /// The last sample, zero before the first.
     pub(crate) fn latest(&self) -> Duration {
         self.recent[0]
@@ -102,10 +107,12 @@ impl RttEstimator {
         self.adjusted
     }
 
-    /// What the last two samples both were at least, less what the other side spent: longer than a queue that
-    /// stands takes to show in a moving average, and no single packet that was late by chance.
+    /// What the samples of the last two acknowledgements all were at least, less what the other side spent: a
+    /// queue that stands shows at once, unlike in a moving average, and no single packet that was late by chance.
+    /// Nor do several whose acknowledgements were lost, and which the next one tells of.
     pub(crate) fn lately(&self) -> Duration {
-        self.adjusted.min(self.adjusted_before)
+        let [last, before] = self.heard;
+        last.min(before)
     }
 
     /// `smoothed_rtt`, once it is an average of some samples.

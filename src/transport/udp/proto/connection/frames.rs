@@ -79,6 +79,10 @@ impl Connection {
         }
         self.apply_outcome(space, &outcome);
         if space == Space::Data {
+            if !outcome.acked.is_empty() {
+                // It read what only one who has all of the handshake can (RFC 9001 §4.1.2).
+                self.confirm_handshake();
+            }
             self.check_ecn(ack.largest, ack.ecn);
         }
         Ok(())

@@ -14,6 +14,7 @@ use super::{
     close::End,
     crypto::{CryptoIn, CryptoOut},
     keys::DataKeys,
+    payload::Gate,
 };
 use crate::transport::{
     Class,
@@ -24,9 +25,13 @@ use crate::transport::{
         params::Params,
         received::Received,
         seal::{Handshake, Handshaker, Keys, NewKeys},
+        sent::SentPacket,
         token::is_retry_tag,
     },
 };
+
+/// The least time between two copies of the last flight that go along with lines: as that of hellos.
+const FLIGHT_GAP: Duration = Duration::from_millis(20);
 
 /// Datagrams kept until the keys for them are there.
 pub(super) const MAX_UNDECRYPTABLE: usize = 4;
@@ -212,6 +217,19 @@ impl Connection {
             self.remote_cids.set_first_reset(token);
             self.tell_reset();
         }
+    }
+
+    /// Whether the last flight goes along with what leaves anyway, as it takes longer than it should: without it
+    /// the other side can read nothing of that, and its own probes are ever farther apart.
+    pub(super) fn flight_rides(&self, gate: Gate) -> bool {
+        let flight = || self.recovery.unacked(Space::Handshake);
+        let for_long = |sent: Option<&SentPacket>, time| {
+            sent.is_some_and(|packet| self.clock.saturating_duration_since(packet.sent) >= time)
+        };
+        let rtt = self.recovery.rtt();
+        let usual = rtt.smoothed().saturating_add(rtt.var());
+        let is_due = for_long(flight().next(), usual) && for_long(flight().next_back(), FLIGHT_GAP);
+        is_due && self.life == Life::Established && self.has_something(gate)
     }
 
     /// Both sides have everything: the keys of the handshake are not needed any more (RFC 9001 §4.9.2).

@@ -183,6 +183,7 @@ impl Connection {
     fn write_handshake_packet(&mut self, space: Space, out: &mut Vec<u8>, end: usize, gate: Gate) {
         let pads = self.side == Side::Dialer && space == Space::Initial && !self.has_more_after_initial(gate);
         let now = self.clock;
+        let rides = space == Space::Handshake && self.flight_rides(gate);
         let probes = self.due.probes.get_mut(space.index());
         let Some(shaking) = &mut self.handshaking else { return };
         let (dst, src) = (self.remote_cids.current(), shaking.source);
@@ -191,6 +192,10 @@ impl Connection {
         let Some(level) = shaking.level(space) else { return };
         let probing = probes.as_ref().is_some_and(|probes| **probes > 0);
         let acks = level.received.has_news();
+        if (probing || rides) && !level.out.is_waiting() {
+            // All that nobody confirmed, or a lost flight would take a round trip more.
+            level.out.ask_again(self.recovery.unacked(space).flat_map(|packet| &packet.carried));
+        }
         if !(level.out.is_waiting() || probing || acks) || end < out.len() + 100 + token.len() {
             return;
         }
@@ -200,10 +205,6 @@ impl Connection {
             Space::Initial => packet::write_initial(out, version, dst, src, &token, pn, acked),
             _ => packet::write_handshake(out, version, dst, src, pn, acked),
         };
-        if probing && !level.out.is_waiting() {
-            // All that nobody confirmed, or a lost flight would take a round trip more.
-            level.out.ask_again(self.recovery.unacked(space).flat_map(|packet| &packet.carried));
-        }
         let mut draft = Draft::new(out, end.saturating_sub(TAG_BYTES));
         if acks {
             draft.acknowledge(&mut level.received, now);

@@ -125,7 +125,8 @@ impl Recovery {
         let since = last.map_or(Duration::MAX, |last| now.saturating_duration_since(last));
         let found = Found { space, largest, prior, acked, spurious, since };
         self.adapt(&found, now, out);
-        self.measure(&found, ack_delay.min(self.probe.believed_delay(max_ack_delay)), now, out);
+        let promised = self.probe.believed_delay(max_ack_delay);
+        self.measure(&found, [ack_delay, ack_delay.min(promised)], now, out);
         self.detect_lost(space, now, out);
         if space == Space::Data {
             self.rack.on_largest_acked(largest, self.spaces.data.next());
@@ -274,21 +275,27 @@ impl Recovery {
     /// other the largest are those that came early by chance, and one that was overtaken is acknowledged at
     /// once: there all of them count, or what is usual would be taken for late. But not where the acknowledgement
     /// before was long ago: then those in between may have been lost, and it is they that came late.
-    fn measure(&mut self, found: &Found, ack_delay: Duration, now: Instant, out: &mut Outcome) {
+    ///
+    /// `waited` is what the other side says it did, and as far as it is believed.
+    fn measure(&mut self, found: &Found, waited: [Duration; 2], now: Instant, out: &mut Outcome) {
         let all = self.rack.has_reordering() && found.space == Space::Data;
         let is_prompt = all && found.since <= self.vagueness();
         let acked = out.acked.get(found.acked..).unwrap_or_default();
+        let mut least: Option<Duration> = None;
         for packet in acked {
             let sample = now.saturating_duration_since(packet.sent);
             let is_largest = packet.pn == found.largest;
             let of_path = found.space != Space::Data || packet.pn >= self.path_from;
             if of_path && (is_largest || is_prompt) {
-                let believed = is_largest && found.space == Space::Data;
-                let ack_delay = if believed { ack_delay } else { Duration::ZERO };
-                self.rtt.on_sample(sample, ack_delay, now);
+                let knows = is_largest && found.space == Space::Data;
+                let [waited, believed] = if knows { waited } else { Default::default() };
+                self.rtt.on_sample(sample, believed, now);
+                let way = sample.saturating_sub(waited).max(self.rtt.min());
+                least = Some(least.map_or(way, |least| least.min(way)));
                 out.rtt_sample = true;
             }
         }
+        least.into_iter().for_each(|least| self.rtt.on_heard(least));
         let late = out.spurious.get(found.spurious..).unwrap_or_default();
         for packet in late.iter().filter(|_| is_prompt) {
             self.rtt.on_sample(now.saturating_duration_since(packet.sent), Duration::ZERO, now);

@@ -103,6 +103,28 @@ fn does_the_answer_to_a_hello_arrive_though_it_is_lost_three_times() {
 }
 
 #[test]
+fn do_lines_bring_the_end_of_the_handshake_along_when_it_was_lost() {
+    const LOST: usize = 6;
+    let mut world = clean(1);
+    let words = Rc::new(RefCell::new(0));
+    let count = words.clone();
+    world.tamper = Some(Box::new(move |from, _, datagram| {
+        // Of the dialer's datagrams with anything of the handshake all but the hello, as often as that.
+        let shakes = from == 0 && datagram[0] & 0x80 != 0;
+        *count.borrow_mut() += usize::from(shakes);
+        !shakes || *count.borrow() == 1 || *count.borrow() > 1 + LOST
+    }));
+    let here = world.connect();
+    assert!(world.run_until(SECOND, |world| is_up(world, 0, here)));
+    for line in 0..25 {
+        world.send(0, here, Lane::thin(1), format!("line {line}"));
+        world.run(Duration::from_millis(20));
+    }
+    assert!(*words.borrow() > 1 + LOST, "{}", words.borrow());
+    assert!(!world.hosts[1].inbox.is_empty(), "half a second is enough for all of them");
+}
+
+#[test]
 fn does_a_hello_that_comes_late_and_twice_begin_nothing() {
     let mut world = clean(1);
     let first = Rc::new(RefCell::new(Vec::new()));
