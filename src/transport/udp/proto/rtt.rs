@@ -38,10 +38,11 @@ pub(crate) struct RttEstimator {
     samples: u8,
     /// The last sample, less what the other side spent.
     adjusted: Duration,
+    mean: Mean,
     /// The least of the last acknowledgement, and of the one before.
     heard: [Duration; 2],
-    smoothed: Duration,
-    var: Duration,
+    /// Of samples that were told of at once.
+    prompt: Option<Mean>,
     jitter: Duration,
     /// Pairs of packets that it comes from.
     pairs: u32,
@@ -51,6 +52,25 @@ pub(crate) struct RttEstimator {
     first_sample_at: Option<Instant>,
 }
 
+/// An average and how far from it single samples are (RFC 9002 §5.3).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mean {
+    pub(crate) smoothed: Duration,
+    pub(crate) var: Duration,
+}
+
+impl Mean {
+    fn of(first: Duration) -> Self {
+        Self { smoothed: first, var: first / 2 }
+    }
+
+    fn take(&mut self, sample: Duration) {
+        let deviation = self.smoothed.abs_diff(sample);
+        self.var = self.var.saturating_mul(3).saturating_add(deviation) / 4;
+        self.smoothed = self.smoothed.saturating_mul(7).saturating_add(sample) / 8;
+    }
+}
+
 impl RttEstimator {
     /// Assumes `initial` until the first sample (RFC 9002 §5.3).
     pub(crate) fn new(initial: Duration) -> Self {
@@ -58,9 +78,9 @@ impl RttEstimator {
             recent: [Duration::ZERO; RECENT],
             samples: 0,
             adjusted: Duration::ZERO,
+            mean: Mean { smoothed: initial, var: initial / 2 },
             heard: [Duration::ZERO; 2],
-            smoothed: initial,
-            var: initial / 2,
+            prompt: None,
             jitter: Duration::ZERO,
             pairs: 0,
             sent: None,
@@ -82,19 +102,30 @@ impl RttEstimator {
         let floor = min.get().saturating_add(ack_delay);
         if self.first_sample_at.is_none() {
             self.first_sample_at = Some(now);
-            (self.adjusted, self.smoothed, self.var) = (sample, sample, sample / 2);
+            (self.adjusted, self.mean) = (sample, Mean::of(sample));
             return;
         }
         let adjusted = if sample >= floor { sample.saturating_sub(ack_delay) } else { sample };
         self.adjusted = adjusted;
-        let deviation = self.smoothed.abs_diff(adjusted);
-        self.var = self.var.saturating_mul(3).saturating_add(deviation) / 4;
-        self.smoothed = self.smoothed.saturating_mul(7).saturating_add(adjusted) / 8;
+        self.mean.take(adjusted);
     }
 
     /// An acknowledgement brought samples: `least` is the least of them, less what the other side says it spent.
     pub(crate) const fn on_heard(&mut self, least: Duration) {
         self.heard = [least, self.heard[0]];
+    }
+
+    /// One of them that was not told of late, because an acknowledgement before was lost.
+    pub(crate) fn on_prompt(&mut self, sample: Duration) {
+        match &mut self.prompt {
+            Some(prompt) => prompt.take(sample),
+            prompt => *prompt = Some(Mean::of(sample)),
+        }
+    }
+
+    /// How long a packet and its own acknowledgement take, if both arrive.
+    pub(crate) fn prompt(&self) -> Mean {
+        self.prompt.unwrap_or(self.mean)
     }
 
     /// The last sample, zero before the first.
@@ -117,7 +148,7 @@ impl RttEstimator {
 
     /// `smoothed_rtt`, once it is an average of some samples.
     pub(crate) fn settled(&self) -> Option<Duration> {
-        (self.samples >= SETTLED).then_some(self.smoothed)
+        (self.samples >= SETTLED).then_some(self.mean.smoothed)
     }
 
     /// What none of the last four samples was more than. Unlike the averages it forgets after four samples,
@@ -128,12 +159,12 @@ impl RttEstimator {
 
     /// `smoothed_rtt`.
     pub(crate) fn smoothed(&self) -> Duration {
-        self.smoothed
+        self.mean.smoothed
     }
 
     /// `rttvar`, the mean deviation.
     pub(crate) fn var(&self) -> Duration {
-        self.var
+        self.mean.var
     }
 
     /// By how much the round trips of two packets differ that left soon after each other, on average
@@ -177,7 +208,7 @@ impl RttEstimator {
 
     /// The least sample of the last 10 s; before the first one, what is assumed.
     pub(crate) fn min(&self) -> Duration {
-        self.min.as_ref().map_or(self.smoothed, WindowedMin::get)
+        self.min.as_ref().map_or(self.mean.smoothed, WindowedMin::get)
     }
 
     /// When the first sample was taken, `None` before.
@@ -188,7 +219,7 @@ impl RttEstimator {
     /// `smoothed_rtt + max(4 * rttvar, kGranularity)`: the probe timeout before the other side's delay
     /// and any backoff (RFC 9002 §6.2.1).
     pub(crate) fn pto_base(&self) -> Duration {
-        self.smoothed.saturating_add(self.var.saturating_mul(4).max(GRANULARITY))
+        self.mean.smoothed.saturating_add(self.mean.var.saturating_mul(4).max(GRANULARITY))
     }
 }
 

@@ -264,7 +264,7 @@ impl Connection {
         let bandwidth = || (window as f64 / srtt.as_secs_f64().max(0.001)) as u64;
         Conditions {
             srtt,
-            rttvar: rtt.var(),
+            prompt: rtt.prompt(),
             jitter: rtt.jitter(),
             lately: rtt.lately(),
             settled: rtt.settled(),

@@ -16,6 +16,7 @@ use std::{
 use super::config::Mutant;
 use super::{
     PacketNumber, Side, Space, Violation,
+    received::MAX_ACK_DELAY,
     rtt::{INITIAL_RTT, RttEstimator},
     sent::SentPacket,
 };
@@ -281,6 +282,7 @@ impl Recovery {
         let all = self.rack.has_reordering() && found.space == Space::Data;
         let is_prompt = all && found.since <= self.vagueness();
         let acked = out.acked.get(found.acked..).unwrap_or_default();
+        let newest = acked.last().map(|packet| packet.sent);
         let mut least: Option<Duration> = None;
         for packet in acked {
             let sample = now.saturating_duration_since(packet.sent);
@@ -292,6 +294,11 @@ impl Recovery {
                 self.rtt.on_sample(sample, believed, now);
                 let way = sample.saturating_sub(waited).max(self.rtt.min());
                 least = Some(least.map_or(way, |least| least.min(way)));
+                // What left longer before the newest was on time to be told of earlier.
+                if newest.is_some_and(|newest| newest.saturating_duration_since(packet.sent) <= MAX_ACK_DELAY)
+                {
+                    self.rtt.on_prompt(way);
+                }
                 out.rtt_sample = true;
             }
         }

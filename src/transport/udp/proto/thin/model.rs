@@ -8,6 +8,7 @@ use std::{
 };
 
 use super::{Conditions, LossEstimate, PieceRef, Thin};
+use crate::transport::udp::proto::rtt::Mean;
 use peer::{Flight, Peer};
 
 /// Bytes of a packet with one message of 200 B, IP and UDP headers included.
@@ -25,7 +26,7 @@ const ACK_MEMORY: usize = 64;
 pub(super) fn conditions(p: &LossEstimate) -> Conditions {
     Conditions {
         srtt: Duration::from_millis(50),
-        rttvar: Duration::from_millis(1),
+        prompt: Mean { smoothed: Duration::from_millis(50), var: Duration::from_millis(1) },
         jitter: Some(Duration::ZERO),
         lately: Duration::from_millis(50),
         settled: Some(Duration::from_millis(50)),
@@ -227,7 +228,7 @@ impl Model {
             thin,
             &Conditions {
                 srtt,
-                rttvar,
+                prompt: Mean { smoothed: srtt, var: rttvar },
                 jitter: Some(Duration::ZERO),
                 lately: min_rtt,
                 most_lately: Duration::ZERO,

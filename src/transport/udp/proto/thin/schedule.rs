@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{LossView, estimate::MIN_LOSS};
+use super::{super::rtt::Mean, LossView, estimate::MIN_LOSS};
 
 /// The share of messages that may need a second round.
 const EPSILON: f64 = 1e-3;
@@ -72,8 +72,8 @@ const MIN_SPREAD: Duration = Duration::from_millis(25);
 pub(crate) struct Conditions {
     /// The smoothed round-trip time (RFC 9002 §5.3).
     pub srtt: Duration,
-    /// Its mean deviation (RFC 9002 §5.3).
-    pub rttvar: Duration,
+    /// The same and its deviation, of packets whose own acknowledgement arrived.
+    pub prompt: Mean,
     /// By how much the round trips of packets differ that left together; `None` while unknown.
     pub jitter: Option<Duration>,
     /// What the last two round trips both took at least.
@@ -196,8 +196,8 @@ impl Conditions {
 
     /// How long the acknowledgement of one packet is waited for.
     pub(super) fn timeout(&self) -> Duration {
-        let slack = self.rttvar.saturating_mul(4).max(self.reordering()).max(GRANULARITY);
-        self.srtt.saturating_add(slack).min(self.soon_enough()).min(MAX_TIMEOUT)
+        let slack = self.prompt.var.saturating_mul(4).max(self.reordering()).max(GRANULARITY);
+        self.prompt.smoothed.saturating_add(slack).min(self.soon_enough()).min(MAX_TIMEOUT)
     }
 
     /// What to wait at most after a queue has gone. A line a second takes the averages half a minute to

@@ -1,5 +1,6 @@
 use super::model::{Outcome, Setup, conditions, message, run, start};
 use super::*;
+use crate::transport::udp::proto::rtt::Mean;
 
 fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
@@ -150,7 +151,12 @@ fn single_message_keeps_its_schedule() {
 fn blackout_is_not_answered_with_a_flood() {
     for (n, srtt) in [(0, 50), (10, 50), (3, 50), (3, 1), (3, 300), (0, 0)] {
         let loss = lossy(n);
-        let conditions = Conditions { srtt: millis(srtt), min_rtt: millis(srtt), ..conditions(&loss) };
+        let conditions = Conditions {
+            srtt: millis(srtt),
+            prompt: Mean { smoothed: millis(srtt), ..conditions(&loss).prompt },
+            min_rtt: millis(srtt),
+            ..conditions(&loss)
+        };
         let mut thin = Thin::new(7, 3);
         thin.on_sent(message(0), 206, start(), &conditions);
         let sent = drain(&mut thin, 60_000, &conditions);
@@ -328,7 +334,7 @@ fn senseless_numbers_do_not_panic() {
         for other in extremes {
             let conditions = Conditions {
                 srtt,
-                rttvar: other,
+                prompt: Mean { smoothed: srtt, var: other },
                 jitter: Some(other),
                 lately: other,
                 most_lately: other,
