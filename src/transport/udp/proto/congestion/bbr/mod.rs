@@ -311,13 +311,16 @@ impl Bbr {
             return;
         }
         self.cycles = self.cycles.wrapping_add(1);
-        self.path.bandwidth.advance();
+        // Until latencies are steady, a probe has to do. What the start found is not forgotten for it.
+        let probes_at_once = self.again && self.cycles == 1;
+        if !probes_at_once {
+            self.path.bandwidth.advance();
+        }
         // A spread that every flow has another of: the bits of its own measurement.
         let spread =
             f64::from((report.rate.to_bits() as u32) ^ self.cycles.rotate_left(16)) / f64::from(u32::MAX);
         let pause = CRUISE.mul_f64(1.0 + spread / 2.0).max(report.latency.saturating_mul(CRUISE_ROUNDS));
-        // Until latencies are steady, a probe has to do.
-        let pause = if self.again && self.cycles == 1 { Duration::ZERO } else { pause };
+        let pause = if probes_at_once { Duration::ZERO } else { pause };
         let until = report.now.checked_add(pause).unwrap_or(report.now);
         self.phase = Phase::Cruise { until, relief: 0.0, long: None };
     }
