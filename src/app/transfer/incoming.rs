@@ -16,7 +16,7 @@ use crate::{
     wire::{ErrorCode, Frame, Nick, Offer, RoomName, TransferId},
 };
 
-use super::{FileFault, FileJob, KeptIncoming, KeptTransfer, Transfers, is_file_name};
+use super::{FileFault, FileJob, KeptIncoming, KeptTransfer, Transfers, is_file_name, waiting_for};
 
 /// Rejected transfers that are remembered.
 const MAX_REFUSED: usize = 256;
@@ -116,10 +116,6 @@ impl Incoming {
         }
     }
 
-    fn waiting(&self) -> TransferState {
-        TransferState::Waiting { reason: format!("{} is not here; it goes on by itself", self.from) }
-    }
-
     fn event(&self, state: TransferState) -> Event {
         Event::Transfer { figures: self.figures(), peer: self.from.to_string(), state }
     }
@@ -194,7 +190,7 @@ impl Transfers {
             Some((&transfer, incoming)) => {
                 incoming.stage = Stage::Queued;
                 let (kept, waits) = (incoming.kept(transfer, None), !incoming.here);
-                let event = waits.then(|| incoming.event(incoming.waiting()));
+                let event = waits.then(|| incoming.event(waiting_for(&incoming.from)));
                 self.file(FileJob::Keep(kept));
                 event.into_iter().for_each(|event| self.notify(event));
                 self.begin_queued();
@@ -414,7 +410,7 @@ impl Transfers {
         incoming.here = false;
         if incoming.stage == Stage::Flowing {
             incoming.held = incoming.written;
-            let event = incoming.event(incoming.waiting());
+            let event = incoming.event(waiting_for(&incoming.from));
             self.notify(event);
         }
     }

@@ -10,13 +10,14 @@ mod sending;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
+    fmt::Display,
     path::PathBuf,
     time::{Duration, Instant},
 };
 
 use crate::wire::{Epoch, ErrorCode, Frame, Nick, NodeId, RoomName, TransferId};
 
-use super::{Event, TransferFigures, trouble};
+use super::{Event, TransferFigures, TransferState, trouble};
 
 pub use file::{FileFault, FileJob, FileNews, KeptIncoming, KeptOutgoing, KeptTransfer};
 pub use rules::{Acceptance, FileRules, MAX_FILE_BYTES};
@@ -281,6 +282,11 @@ impl Transfers {
     fn notify(&mut self, event: Event) {
         self.outputs.push_back(Output::Notify(event));
     }
+}
+
+/// What becomes of a file while somebody it needs is away.
+fn waiting_for(name: &impl Display) -> TransferState {
+    TransferState::Waiting { reason: format!("{name} is not here; it goes on by itself") }
 }
 
 /// Whether a name may be shown as that of a file at all.

@@ -17,6 +17,7 @@ use super::{
     FileJob, KeptOutgoing, Output, Sending, Transfers,
     outgoing::{Digest, Facts, Outgoing},
     receiver::{Receiver, Way},
+    waiting_for,
 };
 
 impl Transfers {
@@ -283,8 +284,7 @@ impl Transfers {
         receiver.way = Way::Asked;
         let news = !std::mem::replace(&mut receiver.is_missed, true);
         let name = receiver.name.clone();
-        let reason = format!("{name} is not here; it goes on by itself");
-        let event = news.then(|| outgoing.event(&name, TransferState::Waiting { reason }));
+        let event = news.then(|| outgoing.event(&name, waiting_for(&name)));
         event.into_iter().for_each(|event| self.notify(event));
         // What was under way to it makes room for others.
         self.pump(transfer, now);
