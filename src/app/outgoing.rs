@@ -74,8 +74,12 @@ impl Outgoing {
 
     /// The server has everything below `next`. Returns the seqs that this is news for.
     pub(super) fn accept(&mut self, next: Seq) -> std::ops::Range<u64> {
+        // What found no space on the server's disk is said again although it was accepted.
+        let says_again = self.sent < self.accepted;
         self.accepted = self.accepted.max(next.min(self.next()));
-        self.sent = self.sent.max(self.accepted);
+        if !says_again {
+            self.sent = self.sent.max(self.accepted);
+        }
         let news = self.reported.0..self.accepted.0.max(self.reported.0);
         self.reported = Seq(news.end);
         news
@@ -159,6 +163,11 @@ impl Outgoing {
     /// What the server skipped over is due again from `accepted`.
     pub(super) fn rewind(&mut self) {
         self.sent = self.accepted;
+    }
+
+    /// The link had no room for the record at `seq`, nor for those behind it: they are due again.
+    pub(super) fn take_back(&mut self, seq: Seq) {
+        self.sent = self.sent.min(seq.max(self.floor));
     }
 
     /// Records that are not known to have been taken, or where the server has a disk to be on it.

@@ -23,7 +23,7 @@ use rand::{SeedableRng as _, rngs::ChaCha12Rng};
 
 use crate::wire::{
     Addr, ByeReason, CAN_TRANSFER, Epoch, Frame, Hello, Member, Nick, NodeId, PublicKey, Record, RecordId,
-    Role, RoomId, RoomName, VERSION,
+    Role, RoomId, RoomName, Seq, VERSION,
 };
 
 use super::{
@@ -110,6 +110,8 @@ struct ClientRoom {
     gathering: Vec<Member>,
     topic: Option<(NodeId, String)>,
     joined_at: Instant,
+    /// Where its log goes on, which the server is to know before the next record.
+    start: Option<Seq>,
     /// Whether it is known from an earlier run: what was said since is missed, not the past.
     returns: bool,
     /// The last lines of it from then, to be shown once.
@@ -138,6 +140,8 @@ pub struct Client {
     nick: Nick,
     tries: u32,
     phase: Phase,
+    /// The link has no room: nothing more is said in rooms until it has.
+    is_full: bool,
     /// Which of the server's addresses is dialled.
     turn: usize,
     /// Where the last link led, which a dial may have reached over another transport.
@@ -188,6 +192,7 @@ impl Client {
             nick: config.nick.clone(),
             tries: 1,
             phase: Phase::Dialing,
+            is_full: false,
             turn: 0,
             reached: None,
             was_up: false,
@@ -264,6 +269,7 @@ impl Client {
             gathering: Vec::new(),
             topic: None,
             joined_at,
+            start: None,
             returns: since.is_some(),
             kept_lines,
             recalled: id.public().is_none() || since.is_some(),
@@ -356,6 +362,7 @@ impl Topology for Client {
             Input::Command(command) => self.handle_command(command, now),
             Input::LinkFull { link, refused } => self.handle_full(link, refused),
             Input::LinkRoom { link } => {
+                self.is_full = false;
                 self.pump_all();
                 self.feed_before(link);
                 self.transfers.handle_room(None);

@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-use super::{Client, MOST_SPACE_PAUSE, Recall, SPACE_PAUSE, Stay};
+use super::{Client, ClientRoom, MOST_SPACE_PAUSE, Recall, SPACE_PAUSE, Stay};
 
 impl Client {
     /// Tells the server that this client is in a room and how much of it it has.
@@ -95,13 +95,10 @@ impl Client {
             room.stay = Stay::In;
         }
         let is_rewound = room.outgoing.is_rewound(next);
-        let (start, log) = (room.outgoing.resume(next), room.outgoing.key().clone());
+        room.start = room.outgoing.resume(next);
         if is_rewound {
             let room = id.public().map_or_else(|| "a private room".to_owned(), ToString::to_string);
             self.notify(Event::Error(trouble::history_rewound(&room)));
-        }
-        if let Some(seq) = start {
-            self.say(Frame::Start { log, seq });
         }
         if let Some(name) = id.public() {
             let (room, name) = (name.clone(), self.nick.to_string());
@@ -227,8 +224,11 @@ impl Client {
             return;
         }
         let leaves = room.stay == Stay::Leaving && !owed;
-        for record in room.outgoing.due() {
-            self.say(Frame::Record(record));
+        if !self.is_full {
+            let log = room.outgoing.key().clone();
+            let start = room.start.take().map(|seq| Frame::Start { log, seq });
+            let due = room.outgoing.due().into_iter().map(Frame::Record);
+            start.into_iter().chain(due).for_each(|frame| self.say(frame));
         }
         if leaves {
             self.say(Frame::Unsubscribe { room: id.clone() });
@@ -242,20 +242,31 @@ impl Client {
         }
     }
 
-    /// The window is smaller than the outbox, but many rooms share it.
+    /// Windows of long lines, or of many rooms, are more than the outbox takes. What it has is not said
+    /// again, and what it has not is not tried again before there is room.
     pub(super) fn handle_full(&mut self, link: LinkId, refused: Vec<Frame>) {
         self.take_back_parts(link, &refused);
         let epoch = self.config.epoch;
-        let is_now = |frame: &Frame| matches!(frame, Frame::Record(record) if record.epoch == epoch);
-        let (now, before): (Vec<Frame>, Vec<Frame>) = refused.into_iter().partition(is_now);
-        for frame in now {
-            if let Frame::Record(record) = frame
-                && let Some(room) = self.rooms.get_mut(&record.room)
-            {
-                room.outgoing.rewind();
+        let mut before = Vec::new();
+        for frame in refused {
+            match frame {
+                Frame::Record(record) if record.epoch == epoch => {
+                    self.take_back(&record.room, |room| room.outgoing.take_back(record.seq));
+                }
+                Frame::Start { log, seq } if log.epoch == epoch => {
+                    self.take_back(&log.room, |room| room.start = Some(seq));
+                }
+                frame => before.push(frame),
             }
         }
         self.take_back_before(link, before);
+    }
+
+    fn take_back(&mut self, id: &RoomId, take: impl FnOnce(&mut ClientRoom)) {
+        self.is_full = true;
+        if let Some(room) = self.rooms.get_mut(id) {
+            take(room);
+        }
     }
 
     fn handle_presence(&mut self, id: &RoomId, node: NodeId, nick: Nick, notice: Notice) {

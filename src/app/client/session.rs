@@ -53,6 +53,7 @@ impl Client {
         let max = usize::try_from(max_message_bytes).unwrap_or(usize::MAX);
         self.max_message_bytes = max.min(MAX_BODY_BYTES);
         self.phase = Phase::Up(link);
+        self.is_full = false;
         if !self.was_up {
             self.begin_to_hear(now);
         }

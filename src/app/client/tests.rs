@@ -192,6 +192,55 @@ fn do_as_many_private_lines_wait_for_the_server_as_the_limit_says_and_not_one_mo
 }
 
 #[test]
+fn is_what_the_link_has_no_room_for_tried_again_when_it_has_and_not_before() {
+    let mut desk = Desk::joined();
+    for n in 0..6 {
+        desk.asks(Command::Say(n.to_string()));
+    }
+    let sent = desk.sent_and_shown().0;
+    let refused = sent[2..].to_vec();
+    desk.input(Input::LinkFull { link: LinkId(1), refused });
+    desk.asks(Command::Say("6".into()));
+    desk.hears(ack(1));
+    assert_eq!(desk.sent_and_shown().0, [], "there is still no room");
+    desk.input(Input::LinkRoom { link: LinkId(1) });
+    assert_eq!(texts(&desk.sent_and_shown().0), numbers(2..7), "and the first two are not said again");
+}
+
+#[test]
+fn does_a_new_link_have_room_whatever_the_old_one_had() {
+    let mut desk = Desk::joined();
+    desk.asks(Command::Say("0".into()));
+    let refused = desk.sent_and_shown().0;
+    desk.input(Input::LinkFull { link: LinkId(1), refused });
+    desk.link_breaks();
+    desk.links_up();
+    desk.welcomes("alice");
+    desk.hears(joined(0));
+    assert_eq!(texts(&desk.sent_and_shown().0), ["0"]);
+}
+
+#[test]
+fn is_the_start_of_a_log_named_again_when_there_is_room() {
+    let mut desk = Desk::dialing(|_| {});
+    desk.links_up();
+    desk.welcomes("alice");
+    desk.asks(Command::Say("back again".into()));
+    desk.hears(joined(7));
+    desk.link_breaks();
+    desk.links_up();
+    desk.welcomes("alice");
+    desk.done();
+    desk.hears(joined(0));
+    let sent = desk.sent_and_shown().0;
+    let [Frame::Start { seq: Seq(7), .. }, Frame::Record(_)] = &sent[..] else { panic!("{sent:?}") };
+    desk.input(Input::LinkFull { link: LinkId(2), refused: sent.clone() });
+    assert_eq!(desk.sent_and_shown().0, []);
+    desk.input(Input::LinkRoom { link: LinkId(2) });
+    assert_eq!(desk.sent_and_shown().0, sent);
+}
+
+#[test]
 fn are_as_many_rooms_joined_as_the_limit_says_and_not_one_more() {
     let mut desk = Desk::joined();
     for n in 1..MAX_ROOMS_PER_NODE {

@@ -131,7 +131,32 @@ fn does_a_log_go_on_where_it_ended_however_much_is_said_meanwhile() {
     }
 }
 
-/// The window was sent twice (no room in the outbox), the server refuses the same record twice: the
+#[test]
+fn is_what_the_link_had_no_room_for_sent_again_and_what_it_had_room_for_not() {
+    let mut outgoing = with(6);
+    outgoing.due();
+    outgoing.accept(Seq(1));
+    for seq in [Seq(4), Seq(3), Seq(5)] {
+        outgoing.take_back(seq);
+    }
+    assert_eq!(seqs(&outgoing.due()), [3, 4, 5]);
+    assert_eq!(outgoing.due(), [], "nothing is sent twice");
+}
+
+#[test]
+fn is_what_found_no_space_said_again_whatever_was_accepted_meanwhile() {
+    let mut outgoing = with(6);
+    outgoing.due();
+    outgoing.accept(Seq(4));
+    outgoing.found_no_space(Seq(1));
+    outgoing.say_again();
+    assert_eq!(seqs(&outgoing.due()), [1, 2, 3, 4, 5]);
+    outgoing.take_back(Seq(2));
+    outgoing.accept(Seq(6));
+    assert_eq!(seqs(&outgoing.due()), [2, 3, 4, 5], "accepted is not stored");
+}
+
+/// The window was sent twice (the server skipped over something), the server refuses the same record twice: the
 /// second word is about a record that is no longer there.
 #[test]
 fn does_a_second_refusal_of_one_record_cost_another() {
@@ -152,6 +177,8 @@ enum Step {
     Take(u64),
     Refuse,
     Rewind,
+    /// There is room for so many lines.
+    Full(usize),
     Reconnect,
     Restart,
 }
@@ -162,6 +189,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (1_u64..5).prop_map(Step::Take),
         1 => Just(Step::Refuse),
         1 => Just(Step::Rewind),
+        1 => (0_usize..4).prop_map(Step::Full),
         1 => Just(Step::Reconnect),
         1 => Just(Step::Restart),
     ]
@@ -212,6 +240,17 @@ proptest! {
                     refused.extend(outgoing.refuse(server.next(), lamport).map(|record| record.text()));
                 }
                 Step::Rewind => outgoing.rewind(),
+                Step::Full(room) => {
+                    for _ in 0..4 {
+                        say(&mut outgoing, &said.len().to_string());
+                        said.push(said.len().to_string());
+                    }
+                    let mut due = outgoing.due();
+                    for record in due.split_off(room.min(due.len())) {
+                        outgoing.take_back(record.seq);
+                    }
+                    server.inbox.extend(due);
+                }
                 Step::Reconnect | Step::Restart => {
                     if matches!(step, Step::Restart) {
                         server.log.clear();
