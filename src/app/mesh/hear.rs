@@ -36,8 +36,8 @@ impl Mesh {
 
     /// What an author says itself beats what others said about it.
     fn correct(&mut self, link: LinkId, record: &Record) {
-        let by_author = |n: &super::state::Neighbour| n.node == record.author && n.epoch == record.epoch;
-        if self.links.get(&link).is_some_and(by_author)
+        let log = record.log();
+        if self.links.get(&link).is_some_and(|neighbour| neighbour.is_author_of(&log))
             && let Some(room) = self.rooms.get_mut(&record.room)
         {
             room.room.correct(record.author, record.epoch, record.seq);
@@ -92,6 +92,7 @@ impl Mesh {
                     self.wanted.remove(&log);
                 }
                 self.show_run(run);
+                self.note_brought(link, &log, now.instant);
                 self.ack(log.clone(), now.instant);
             }
             Ok(Inserted::Held | Inserted::Overflow) => {}
@@ -100,6 +101,12 @@ impl Mesh {
         }
         if let Some((from, upto)) = hole {
             self.want(link, log, from, upto, now.instant);
+        }
+    }
+
+    fn note_brought(&mut self, link: LinkId, log: &LogKey, now: Instant) {
+        if let Some(author) = self.links.get_mut(&link).filter(|n| n.is_author_of(log)) {
+            author.brought.insert(log.room.clone(), now);
         }
     }
 

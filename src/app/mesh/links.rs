@@ -348,6 +348,7 @@ fn neighbour(node: NodeId, hello: &Hello, addr: SocketAddr, dialed: Option<Addr>
         up_at: now,
         rooms: [].into(),
         acked: [].into(),
+        brought: [].into(),
         told: [].into(),
         partial: None,
         terms: Vec::new(),

@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     app::{LinkId, Term, room::Room},
-    wire::{Addr, Epoch, Nick, NodeId, PublicKey, RecordId, RoomId, Seq, Vector},
+    wire::{Addr, Epoch, LogKey, Nick, NodeId, PublicKey, RecordId, RoomId, Seq, Vector},
 };
 
 /// One link to another member.
@@ -25,6 +25,8 @@ pub(super) struct Neighbour {
     pub(super) rooms: BTreeMap<RoomId, Instant>,
     /// How far it acknowledged this node's own log of a room.
     pub(super) acked: BTreeMap<RoomId, Seq>,
+    /// When it last brought what came next of its own log of a room.
+    pub(super) brought: BTreeMap<RoomId, Instant>,
     /// When it was last told how far this node has a room.
     pub(super) told: BTreeMap<RoomId, Instant>,
     pub(super) partial: Option<(RoomId, Vector)>,
@@ -39,6 +41,13 @@ pub(super) struct Neighbour {
     pub(super) closing: bool,
     /// Closed in favour of another link: what it still brings counts.
     pub(super) draining: bool,
+}
+
+impl Neighbour {
+    /// Whether it is the run of a node that says what is in a log.
+    pub(super) fn is_author_of(&self, log: &LogKey) -> bool {
+        (self.node, self.epoch) == (log.author, log.epoch)
+    }
 }
 
 /// Who somebody is, remembered beyond their link.

@@ -29,6 +29,9 @@ impl Mesh {
     /// Tells a neighbour that this node is in a room and how much of it it has.
     pub(super) fn subscribe(&mut self, link: LinkId, id: &RoomId, now: Instant) {
         let Some(room) = self.rooms.get(id) else { return };
+        if let Some(neighbour) = self.links.get_mut(&link) {
+            neighbour.brought.remove(id);
+        }
         let age = now.saturating_duration_since(room.joined_at);
         let age_ms = age_ms(age);
         let parts = room.room.vector().parts(ENTRIES_PER_FRAME);
@@ -134,17 +137,21 @@ impl Mesh {
     /// Asks for what a neighbour has and this node has not; returns whether it is the other way round.
     fn compare(&mut self, link: LinkId, id: &RoomId, have: &HaveLog, now: Now) -> bool {
         let Some(room) = self.rooms.get_mut(id) else { return false };
-        let by_author = |n: &super::state::Neighbour| n.node == have.author && n.epoch == have.epoch;
-        if self.links.get(&link).is_some_and(by_author) {
+        let log = LogKey { room: id.clone(), author: have.author, epoch: have.epoch };
+        let author = self.links.get(&link).filter(|neighbour| neighbour.is_author_of(&log));
+        if author.is_some() {
             room.room.correct(have.author, have.epoch, have.next);
         }
+        // What waits on a slow link would wait there twice.
+        let is_coming = author
+            .and_then(|author| author.brought.get(id))
+            .is_some_and(|&at| now.instant.saturating_duration_since(at) < WANT_PATIENCE);
         let run = room.room.start_at(have.author, have.epoch, have.start, now.instant);
         let next = room.room.log(have.author, have.epoch).map_or(have.start, Log::next);
         self.show_run(run);
-        let log = LogKey { room: id.clone(), author: have.author, epoch: have.epoch };
         if next < have.next && next < have.floor {
             self.miss(link, &log, have.floor, now.instant);
-        } else {
+        } else if !is_coming {
             self.want(link, log, next, have.next, now.instant);
         }
         next > have.next
@@ -153,8 +160,7 @@ impl Mesh {
     /// A neighbour no longer holds what comes next here. Only the word of the author is final, in the run
     /// that said it; others may still turn up who have it.
     pub(super) fn miss(&mut self, link: LinkId, log: &LogKey, floor: Seq, now: Instant) {
-        let is_author = |n: &super::state::Neighbour| n.node == log.author && n.epoch == log.epoch;
-        if self.links.get(&link).is_some_and(is_author) {
+        if self.links.get(&link).is_some_and(|neighbour| neighbour.is_author_of(log)) {
             return self.give_up(log, floor, now);
         }
         if self.missing.len() < MAX_WANTED || self.missing.contains_key(log) {
@@ -180,7 +186,7 @@ impl Mesh {
         for log in due.map(|(log, _)| log.clone()).collect::<Vec<_>>() {
             let Some(Missing { floor, link, .. }) = self.missing.remove(&log) else { continue };
             // While the author is here nobody else can say what it does not have.
-            if self.links.values().any(|n| !n.closing && n.node == log.author && n.epoch == log.epoch) {
+            if self.links.values().any(|neighbour| !neighbour.closing && neighbour.is_author_of(&log)) {
                 continue;
             }
             self.give_up(&log, floor, now);

@@ -582,6 +582,40 @@ fn is_a_record_that_was_asked_for_waited_for_as_long_as_the_limit_says() {
 }
 
 #[test]
+fn is_what_its_author_brings_just_now_not_asked_for_as_well() {
+    let mut seat = Seat::with(2);
+    let mut lines = speech(1, 9).into_iter();
+    let mut line = || Frame::Record(lines.next().unwrap());
+    seat.hears(1, line());
+    seat.hears(1, have(1, 9));
+    assert_eq!(seat.done().wants(), [], "the rest is on the same link");
+    seat.hears(2, have(1, 3));
+    assert_eq!(seat.done().wants(), [(2, Seq(1), Seq(3))], "another link may be faster");
+    seat.waits(WANT_PATIENCE - Duration::from_nanos(1));
+    seat.hears(1, have(1, 9));
+    assert_eq!(seat.done().wants(), []);
+    seat.waits(Duration::from_nanos(1));
+    seat.hears(1, have(1, 9));
+    assert_eq!(seat.done().wants(), [(1, Seq(1), Seq(9))], "nothing came for so long");
+
+    seat.hears(1, line());
+    seat.loses(1);
+    seat.meets(1);
+    seat.hears(1, subscribe());
+    seat.waits(WANT_PATIENCE);
+    seat.done();
+    seat.hears(1, have(1, 9));
+    assert_eq!(seat.done().wants(), [(1, Seq(2), Seq(9))], "the new link brought nothing yet");
+    seat.hears(1, line());
+    seat.asks(Command::Leave(Some(room("lobby"))));
+    seat.asks(Command::Join(room("lobby")));
+    seat.waits(WANT_PATIENCE / 2);
+    seat.done();
+    seat.hears(1, have(1, 9));
+    assert_eq!(seat.done().wants().len(), 1, "it was not told of what was said meanwhile");
+}
+
+#[test]
 fn are_as_many_requests_under_way_as_the_limit_says_and_not_one_more() {
     let mut seat = Seat::with(1);
     let ask = |seat: &mut Seat, number: u32| {
