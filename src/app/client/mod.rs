@@ -118,6 +118,8 @@ struct ClientRoom {
     kept_lines: Vec<Record>,
     /// Whether lines from before were asked for already.
     recalled: bool,
+    /// Where what the last answer brought of each log ends.
+    recalled_upto: BTreeMap<(NodeId, Epoch), Seq>,
     /// The line from which on it was shown last: what is older was not.
     oldest: Option<RecordId>,
 }
@@ -273,6 +275,7 @@ impl Client {
             returns: since.is_some(),
             kept_lines,
             recalled: id.public().is_none() || since.is_some(),
+            recalled_upto: BTreeMap::new(),
             oldest: None,
         };
         self.rooms.insert(id.clone(), entered);

@@ -1,5 +1,7 @@
 //! Lines from before, which the server has.
 
+use std::time::Instant;
+
 use crate::{
     app::{
         Event, Now,
@@ -9,7 +11,29 @@ use crate::{
     wire::{Frame, PastLine, RoomId},
 };
 
-use super::{Client, Recall};
+use super::{Client, ClientRoom, Recall};
+
+impl ClientRoom {
+    fn note_recalled(&mut self, lines: &[PastLine], is_new: bool) {
+        if is_new {
+            self.recalled_upto.clear();
+        }
+        for PastLine { record, .. } in lines {
+            let upto = self.recalled_upto.entry((record.author, record.epoch)).or_default();
+            *upto = record.seq.next().max(*upto);
+        }
+    }
+
+    /// The link broke between the answer and the word where a log begins for this client. As it joined about
+    /// then, the server may count the last lines of the answer among those said since.
+    pub(super) fn pass_over_recalled(&mut self, now: Instant) {
+        for ((author, epoch), upto) in std::mem::take(&mut self.recalled_upto) {
+            if self.room.log(author, epoch).is_none() {
+                self.room.start_at(author, epoch, upto, now);
+            }
+        }
+    }
+}
 
 impl Client {
     /// The last lines of the current room, or those before what is shown of it.
@@ -39,6 +63,9 @@ impl Client {
         let is_first = asked.is_some_and(|recall| std::mem::take(&mut recall.is_fresh));
         if let Some(at) = at.filter(|_| last) {
             self.recalls.remove(at);
+        }
+        if !is_older {
+            room.note_recalled(&lines, is_first);
         }
         if let Some(first) = lines.first().filter(|_| is_first) {
             room.oldest = Some(first.record.id());

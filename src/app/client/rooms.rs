@@ -25,6 +25,7 @@ impl Client {
             return;
         }
         let Some(room) = self.rooms.get_mut(id).filter(|room| room.stay != Stay::Denied) else { return };
+        room.pass_over_recalled(now);
         let age = now.saturating_duration_since(room.joined_at);
         let age_ms = age_ms(age);
         let history = if room.recalled { 0 } else { self.config.history };

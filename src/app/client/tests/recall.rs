@@ -78,6 +78,49 @@ fn does_it_page_back_from_what_is_shown_to_the_beginning() {
     assert_eq!(asks_before(&mut desk, Command::Older(2)), Some(said(6).id()), "from what was shown last");
 }
 
+/// It joined a moment ago, as far as the server can tell what was said since.
+#[test]
+fn is_what_was_shown_on_joining_not_owed_again_when_the_link_breaks() {
+    let mut desk = Desk::dialing(|config| config.history = 20);
+    let have = |desk: &mut Desk| {
+        let subscribed = desk.sent_and_shown().0.into_iter().find_map(|frame| match frame {
+            Frame::Subscribe { have, .. } => Some(have),
+            _ => None,
+        });
+        subscribed.unwrap().get(NodeId([7; 32]), Epoch(1))
+    };
+    let comes_back = |desk: &mut Desk| {
+        desk.done();
+        desk.link_breaks();
+        desk.links_up();
+        desk.welcomes("alice");
+    };
+    desk.links_up();
+    desk.welcomes("alice");
+    assert_eq!(have(&mut desk), None);
+    desk.hears(joined(0));
+    desk.hears(page(0..3, false));
+    desk.hears(page(3..6, true));
+    comes_back(&mut desk);
+    assert_eq!(have(&mut desk), Some(Seq(6)), "after what was shown");
+    desk.hears(Frame::Record(said(6)));
+    assert_eq!(shown(&mut desk).0, ["6"]);
+
+    desk.asks(Command::Leave(Some(room("lobby"))));
+    desk.asks(Command::Join(room("lobby")));
+    desk.hears(joined(0));
+    desk.hears(page(0..6, true));
+    desk.hears(Frame::Start { log: said(8).log(), seq: Seq(8) });
+    comes_back(&mut desk);
+    assert_eq!(have(&mut desk), Some(Seq(8)), "the server knew better");
+    desk.asks(Command::History(9));
+    desk.hears(page(0..3, true));
+    desk.asks(Command::Older(9));
+    desk.hears(page(0..1, true));
+    comes_back(&mut desk);
+    assert_eq!(have(&mut desk), Some(Seq(8)), "and looking back changes nothing");
+}
+
 #[test]
 fn is_a_live_line_where_looking_back_begins() {
     let mut desk = Desk::joined();
