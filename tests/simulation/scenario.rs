@@ -57,8 +57,6 @@ pub(crate) struct Scenario {
     nodes: usize,
     world: World,
     said: Vec<Said>,
-    /// When each run began.
-    born: BTreeMap<(NodeIndex, u64), Duration>,
     ids: BTreeMap<(NodeIndex, u64), NodeId>,
     epoch: u64,
 }
@@ -78,8 +76,7 @@ impl Scenario {
         if matches!(shape, Shape::FileStar | Shape::FileMesh) {
             world.shelves = (0..nodes).map(|index| (index, Shelf::default())).collect();
         }
-        let (said, born, ids) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
-        Self { shape, nodes, world, said, born, ids, epoch: 1_000 }
+        Self { shape, nodes, world, said: Vec::new(), ids: BTreeMap::new(), epoch: 1_000 }
     }
 
     /// Returns the trace of a run in which every promise was kept.
@@ -170,7 +167,6 @@ impl Scenario {
         let topology = self.topology(index);
         self.world.boot(index, addr(index), topology);
         let run = self.world.hosts[index].as_ref().map_or(0, |host| host.run);
-        self.born.insert((index, run), self.world.now);
         self.ids.insert((index, run), key(index).node());
     }
 
@@ -224,11 +220,14 @@ impl Scenario {
             .collect();
         let nothing = Ear::default();
         let ear = |who: &(NodeIndex, u64)| ears.get(who).unwrap_or(&nothing);
+        if let Some(who) = live.iter().find(|who| !self.world.joined_at.contains_key(who)) {
+            return Err(format!("{who:?} never joined"));
+        }
         let somewhere: BTreeSet<&String> = live.iter().flat_map(|who| &ear(who).held).collect();
         for said in &self.said {
             let author_lives = live.contains(&(said.author, said.run));
             for who in &live {
-                let was_there = self.born.get(who).is_some_and(|&born| born < said.at);
+                let was_there = self.world.joined_at[who] < said.at;
                 let due = author_lives || somewhere.contains(&said.text) && !self.hub_may_forget();
                 let own = (said.author, said.run) == *who || said.author == who.0;
                 if was_there && due && !own && !ear(who).lines.contains(&said.text) {
@@ -276,7 +275,11 @@ impl Scenario {
         for index in (0..self.nodes).filter(|index| Some(*index) != hub) {
             let lives = ears.iter().filter(|((of, _), _)| *of == index);
             let heard: BTreeSet<&String> = lives.flat_map(|(_, ear)| &ear.lines).collect();
-            let Some(&first) = self.world.new_at.get(&index) else { continue };
+            let Some(&new_at) = self.world.new_at.get(&index) else { continue };
+            let joined = self.world.joined_at.iter().filter(|((of, _), at)| *of == index && **at >= new_at);
+            let Some(&first) = joined.map(|(_, at)| at).min() else {
+                return Err(format!("{index} never joined"));
+            };
             for said in self.said.iter().filter(|said| said.author != index && said.at > first) {
                 let is_there = |on: &NodeIndex| texts[on].contains(&said.text);
                 let is_due = hub.map_or_else(|| is_there(&said.author), |hub| is_there(&hub));

@@ -74,6 +74,8 @@ pub(crate) struct World {
     pub(crate) shelves: BTreeMap<NodeIndex, Shelf>,
     /// When each of those began with nothing on it: a newcomer, whoever it was before.
     pub(crate) new_at: BTreeMap<NodeIndex, Duration>,
+    /// When each run was in the room: what was said while a client was on its way is the past.
+    pub(crate) joined_at: BTreeMap<(NodeIndex, u64), Duration>,
     runs: u64,
     links: BTreeMap<LinkId, Half>,
     next_link: u64,
@@ -97,6 +99,7 @@ impl World {
             disks: BTreeMap::new(),
             shelves: BTreeMap::new(),
             new_at: BTreeMap::new(),
+            joined_at: BTreeMap::new(),
             runs: 0,
             links: BTreeMap::new(),
             next_link: 0,
@@ -329,7 +332,12 @@ impl World {
                 }
             }
             Action::Close { link, reason, detail } => self.close(index, link, Frame::Bye { reason, detail }),
-            Action::Notify(event) => self.heard.push((index, run, event)),
+            Action::Notify(event) => {
+                if matches!(event, Event::Joined { .. }) {
+                    self.joined_at.entry((index, run)).or_insert(self.now);
+                }
+                self.heard.push((index, run, event));
+            }
             Action::File(job) => self.file(index, job),
             Action::Finish(outcome) => {
                 if let Some(host) = self.hosts[index].as_mut() {
