@@ -114,7 +114,7 @@ impl Outgoing {
     /// What found no space is due again.
     pub(super) fn say_again(&mut self) {
         if let Some(from) = self.unstored.take() {
-            self.sent = self.sent.min(from.max(self.floor));
+            self.take_back(from);
         }
     }
 
@@ -165,7 +165,7 @@ impl Outgoing {
         self.sent = self.accepted;
     }
 
-    /// The link had no room for the record at `seq`, nor for those behind it: they are due again.
+    /// The record at `seq` and those behind it are due again: the link had no room for them, or the server.
     pub(super) fn take_back(&mut self, seq: Seq) {
         self.sent = self.sent.min(seq.max(self.floor));
     }

@@ -226,8 +226,8 @@ impl Client {
         }
         let leaves = room.stay == Stay::Leaving && !owed;
         if !self.is_full {
-            let log = room.outgoing.key().clone();
-            let start = room.start.take().map(|seq| Frame::Start { log, seq });
+            let start = room.start.take();
+            let start = start.map(|seq| Frame::Start { log: room.outgoing.key().clone(), seq });
             let due = room.outgoing.due().into_iter().map(Frame::Record);
             start.into_iter().chain(due).for_each(|frame| self.say(frame));
         }

@@ -36,8 +36,7 @@ impl Mesh {
 
     /// What an author says itself beats what others said about it.
     fn correct(&mut self, link: LinkId, record: &Record) {
-        let log = record.log();
-        if self.links.get(&link).is_some_and(|neighbour| neighbour.is_author_of(&log))
+        if self.links.get(&link).is_some_and(|neighbour| neighbour.is(record.author, record.epoch))
             && let Some(room) = self.rooms.get_mut(&record.room)
         {
             room.room.correct(record.author, record.epoch, record.seq);
@@ -105,7 +104,7 @@ impl Mesh {
     }
 
     fn note_brought(&mut self, link: LinkId, log: &LogKey, now: Instant) {
-        if let Some(author) = self.links.get_mut(&link).filter(|n| n.is_author_of(log)) {
+        if let Some(author) = self.links.get_mut(&link).filter(|n| n.is(log.author, log.epoch)) {
             author.brought.insert(log.room.clone(), now);
         }
     }

@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     app::{LinkId, Term, room::Room},
-    wire::{Addr, Epoch, LogKey, Nick, NodeId, PublicKey, RecordId, RoomId, Seq, Vector},
+    wire::{Addr, Epoch, Nick, NodeId, PublicKey, RecordId, RoomId, Seq, Vector},
 };
 
 /// One link to another member.
@@ -44,9 +44,9 @@ pub(super) struct Neighbour {
 }
 
 impl Neighbour {
-    /// Whether it is the run of a node that says what is in a log.
-    pub(super) fn is_author_of(&self, log: &LogKey) -> bool {
-        (self.node, self.epoch) == (log.author, log.epoch)
+    /// Whether it is this run of a node: what it says of its own logs is final.
+    pub(super) fn is(&self, author: NodeId, epoch: Epoch) -> bool {
+        (self.node, self.epoch) == (author, epoch)
     }
 }
 

@@ -137,8 +137,7 @@ impl Mesh {
     /// Asks for what a neighbour has and this node has not; returns whether it is the other way round.
     fn compare(&mut self, link: LinkId, id: &RoomId, have: &HaveLog, now: Now) -> bool {
         let Some(room) = self.rooms.get_mut(id) else { return false };
-        let log = LogKey { room: id.clone(), author: have.author, epoch: have.epoch };
-        let author = self.links.get(&link).filter(|neighbour| neighbour.is_author_of(&log));
+        let author = self.links.get(&link).filter(|neighbour| neighbour.is(have.author, have.epoch));
         if author.is_some() {
             room.room.correct(have.author, have.epoch, have.next);
         }
@@ -149,6 +148,7 @@ impl Mesh {
         let run = room.room.start_at(have.author, have.epoch, have.start, now.instant);
         let next = room.room.log(have.author, have.epoch).map_or(have.start, Log::next);
         self.show_run(run);
+        let log = LogKey { room: id.clone(), author: have.author, epoch: have.epoch };
         if next < have.next && next < have.floor {
             self.miss(link, &log, have.floor, now.instant);
         } else if !is_coming {
@@ -160,7 +160,7 @@ impl Mesh {
     /// A neighbour no longer holds what comes next here. Only the word of the author is final, in the run
     /// that said it; others may still turn up who have it.
     pub(super) fn miss(&mut self, link: LinkId, log: &LogKey, floor: Seq, now: Instant) {
-        if self.links.get(&link).is_some_and(|neighbour| neighbour.is_author_of(log)) {
+        if self.links.get(&link).is_some_and(|neighbour| neighbour.is(log.author, log.epoch)) {
             return self.give_up(log, floor, now);
         }
         if self.missing.len() < MAX_WANTED || self.missing.contains_key(log) {
@@ -186,7 +186,8 @@ impl Mesh {
         for log in due.map(|(log, _)| log.clone()).collect::<Vec<_>>() {
             let Some(Missing { floor, link, .. }) = self.missing.remove(&log) else { continue };
             // While the author is here nobody else can say what it does not have.
-            if self.links.values().any(|neighbour| !neighbour.closing && neighbour.is_author_of(&log)) {
+            if self.links.values().any(|neighbour| !neighbour.closing && neighbour.is(log.author, log.epoch))
+            {
                 continue;
             }
             self.give_up(&log, floor, now);
